@@ -1,0 +1,3 @@
+"""Screens the calls to a SIP landline before the telephone rings."""
+
+__version__ = "0.1.0"

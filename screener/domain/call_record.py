@@ -1,0 +1,63 @@
+"""What the call log keeps of a call, from the first moment to the last."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from screener.domain.caller import Caller
+from screener.domain.policy import Decision
+
+
+class Disposition(StrEnum):
+    """What became of a call."""
+
+    ANSWERED = "answered"
+    UNANSWERED = "unanswered"
+    BUSY = "busy"
+    UNREACHABLE = "unreachable"
+    ABANDONED_BEFORE_WARNING = "abandoned_before_warning"
+    ABANDONED_IN_WARNING = "abandoned_in_warning"
+    ABANDONED_RINGING = "abandoned_ringing"
+    BLOCKED = "blocked"
+    FAILED_OPEN = "failed_open"
+
+
+class EndedBy(StrEnum):
+    """Who ended a call."""
+
+    CALLER = "caller"
+    HOUSEHOLD = "household"
+    SCREENER = "screener"
+    NETWORK = "network"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A finished recording: lossless stereo, caller left, household right."""
+
+    path: Path
+    seconds: float
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """One row of the call log. All times are aware of their zone.
+
+    ``disposition`` and ``ended_at`` are None while the call is in progress; ``warned`` is true
+    only if the warning was played to its end.
+    """
+
+    id: str
+    line: str
+    caller: Caller
+    decision: Decision
+    started_at: datetime
+    warned: bool = False
+    rang_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended_by: EndedBy | None = None
+    disposition: Disposition | None = None
+    recording: Recording | None = None
