@@ -1,0 +1,115 @@
+"""The sections of the settings: every key with its default and with what is allowed for it.
+
+The descriptions are the words of the error message; what a key is for stands beside it in
+``config/screener.toml``.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+
+def _base_url(text: str) -> str:
+    parts = urlsplit(text)
+    bare = not (parts.query or parts.fragment or "@" in parts.netloc)
+    printable = text.isprintable() and " " not in text
+    if not (parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0):
+        raise ValueError(text)
+    if not (bare and printable):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def _path(text: object) -> object:
+    if isinstance(text, str) and not (text and text.isprintable()):
+        raise ValueError(text)
+    return text
+
+
+def _path_or_none(text: object) -> object:
+    return None if text == "" else _path(text)
+
+
+FilePath = Annotated[Path, BeforeValidator(_path), Field(description="a path, not empty")]
+OptionalFilePath = Annotated[
+    Path | None,
+    BeforeValidator(_path_or_none),
+    Field(description='a path, or "" for none'),
+]
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$",
+        description="1 to 64 letters, digits, or any of _ . -",
+    ),
+]
+
+
+class Section(BaseModel):
+    """What all sections have in common: nothing unknown, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Asterisk(Section):
+    """How to reach Asterisk. The password, where it is not empty, goes before its file."""
+
+    url: Annotated[
+        str,
+        AfterValidator(_base_url),
+        Field(description="http://HOST:PORT or https://HOST:PORT, without user or query"),
+    ] = "http://127.0.0.1:8088"
+    application: Name = "screener"
+    user: Name = "screener"
+    password: Annotated[SecretStr, Field(description="text in quotes")] = SecretStr("")
+    password_file: OptionalFilePath = Path("state/secrets/ari-password")
+
+
+class Database(Section):
+    """Where the call log and the household's lists are kept."""
+
+    path: FilePath = Path("state/screener.db")
+
+
+class Recordings(Section):
+    """Where recordings are kept, and whether callers on the allow list are recorded."""
+
+    directory: FilePath = Path("recordings")
+    record_known: Annotated[bool, Field(description="true or false")] = False
+
+
+class Prompts(Section):
+    """Where the prompts lie."""
+
+    directory: FilePath = Path("prompts")
+
+
+class SharedLists(Section):
+    """The lists that a household gets from others."""
+
+    fraud: OptionalFilePath = Path("config/fraud-list.csv")
+
+
+class Call(Section):
+    """The limits of calls: ``ring_seconds`` in seconds, ``max_calls`` at the same time."""
+
+    ring_seconds: Annotated[
+        int, Field(ge=5, le=120, description="a whole number from 5 to 120")
+    ] = 30
+    max_calls: Annotated[int, Field(ge=1, le=1000, description="a whole number from 1 to 1000")] = (
+        100
+    )
+
+
+class Log(Section):
+    """How the log looks, and from which level on it speaks."""
+
+    format: Annotated[Literal["console", "json"], Field(description='"console" or "json"')] = (
+        "console"
+    )
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Field(description='"debug", "info", "warning" or "error"'),
+    ] = "info"
