@@ -18,6 +18,7 @@ class Disposition(StrEnum):
     UNREACHABLE = "unreachable"
     ABANDONED_BEFORE_WARNING = "abandoned_before_warning"
     ABANDONED_IN_WARNING = "abandoned_in_warning"
+    ABANDONED_AFTER_WARNING = "abandoned_after_warning"
     ABANDONED_RINGING = "abandoned_ringing"
     BLOCKED = "blocked"
     FAILED_OPEN = "failed_open"

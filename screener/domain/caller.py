@@ -47,5 +47,4 @@ class Caller:
         """What household and fraud lists know this caller by; None for a caller without number."""
         if self.e164 is not None:
             return self.e164
-        digits = self.given if self.given.isascii() and self.given.isdigit() else None
-        return digits
+        return self.given if self.given.isascii() and self.given.isdigit() else None

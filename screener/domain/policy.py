@@ -16,7 +16,7 @@ class Verdict(StrEnum):
 
 
 class Rule(StrEnum):
-    """The rules of the policy, in the order in which they are tried; the first that fits decides."""
+    """The rules of the policy in the order in which they are tried: the first that fits decides."""
 
     EMERGENCY = "emergency"
     ALLOW_LIST = "allow_list"

@@ -1,0 +1,151 @@
+"""What Asterisk tells about channels, as typed values; see ARI's events.json for the fields."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One leg of a call. ``number`` and ``name`` are the caller ID exactly as it came."""
+
+    id: str
+    name: str = ""
+    state: str = ""
+    number: str = ""
+    caller_name: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Anything that happened to a channel; ``channel_id`` says whose inbox it belongs in."""
+
+    channel_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallBroadcast(Event):
+    """The dialplan offers this channel to whoever claims it first."""
+
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class StasisStart(Event):
+    """The channel is ours to command, with the dialplan's arguments."""
+
+    channel: Channel
+    args: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StasisEnd(Event):
+    """The channel is no longer ours: it went on in the dialplan, or it hung up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHangupRequest(Event):
+    """The far end of the channel hung up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDestroyed(Event):
+    """The channel is no more. ``cause`` is the hangup cause (Q.850)."""
+
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dial(Event):
+    """The dialplan's Dial came a step further with a handset.
+
+    ``dialstatus`` is empty when the INVITE went out, then RINGING, PROGRESS, ANSWER, BUSY, ….
+    """
+
+    peer_id: str
+    dialstatus: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackFinished(Event):
+    """A sound has been heard to its end (``heard``), or was cut short or could not be played."""
+
+    playback_id: str
+    heard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationReplaced(Event):
+    """Another screener connected under our name; this connection hears nothing from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost(Event):
+    """The connection to Asterisk is down; what happens to the channel meanwhile goes unheard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected(Event):
+    """The connection is up again; ask Asterisk what is still there."""
+
+
+Json = Mapping[str, Any]
+
+
+def _channel(json: Json) -> Channel:
+    caller = json.get("caller") or {}
+    return Channel(
+        id=str(json["id"]),
+        name=str(json.get("name", "")),
+        state=str(json.get("state", "")),
+        number=str(caller.get("number", "")),
+        caller_name=str(caller.get("name", "")),
+        variables={k: str(v) for k, v in (json.get("channelvars") or {}).items()},
+    )
+
+
+def _playback_finished(json: Json) -> PlaybackFinished:
+    playback = json["playback"]
+    scheme, _, channel_id = str(playback["target_uri"]).partition(":")
+    if scheme != "channel":
+        raise ValueError(f"a playback on a {scheme}")
+    return PlaybackFinished(channel_id, str(playback["id"]), playback["state"] == "done")
+
+
+def _dial(json: Json) -> Dial:
+    return Dial(
+        str(json["caller"]["id"]), str(json["peer"]["id"]), str(json.get("dialstatus") or "")
+    )
+
+
+def _id(json: Json) -> str:
+    return str(json["channel"]["id"])
+
+
+_PARSERS: Mapping[str, Callable[[Json], Event]] = {
+    "CallBroadcast": lambda json: CallBroadcast(_id(json), _channel(json["channel"])),
+    "StasisStart": lambda json: StasisStart(
+        _id(json), _channel(json["channel"]), tuple(str(arg) for arg in json.get("args") or ())
+    ),
+    "StasisEnd": lambda json: StasisEnd(_id(json)),
+    "ChannelHangupRequest": lambda json: ChannelHangupRequest(_id(json)),
+    "ChannelDestroyed": lambda json: ChannelDestroyed(_id(json), int(json.get("cause") or 0)),
+    "Dial": _dial,
+    "PlaybackFinished": _playback_finished,
+    "ApplicationReplaced": lambda _: ApplicationReplaced(""),
+}
+
+
+def parse(json: Json) -> Event | None:
+    """Return the event in this JSON object; None for one of no interest or not well formed."""
+    try:
+        parser = _PARSERS.get(json["type"])
+        return parser(json) if parser else None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def parse_channel(json: Json) -> Channel:
+    """Return the channel in this JSON object, as ``GET /channels`` lists it."""
+    return _channel(json)

@@ -1,0 +1,1 @@
+"""What happens on the telephone: calls taken, screened, put through and written down."""

@@ -1,0 +1,32 @@
+"""What the operator has at hand for a call: lists, prompts, the call log, the clock."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from screener.audio.prompts import Prompt
+from screener.domain.call_record import CallRecord, Recording
+from screener.domain.caller import Caller
+from screener.domain.lists import Lists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everything an inbound call needs besides the call; made once, by the service.
+
+    ``lists`` never fails and never waits long: where the database does not answer it returns
+    what was last known. ``keep`` never waits. ``archive`` turns what was recorded under a
+    call's id into the finished recording, None where nothing was; ``recorded_until`` is when its
+    last sound was written.
+    """
+
+    identify: Callable[[str, str], Caller]
+    lists: Callable[[], Awaitable[Lists]]
+    keep: Callable[[CallRecord], None]
+    archive: Callable[[CallRecord], Awaitable[Recording | None]]
+    recorded_until: Callable[[CallRecord], datetime | None]
+    now: Callable[[], datetime]
+    media: Callable[[Prompt], str]
+    prompt_seconds: Callable[[Prompt], float]
+    ring_seconds: int
+    record_known: bool

@@ -1,0 +1,91 @@
+"""An incoming call, from top to bottom, as one would tell a telephone operator."""
+
+from typing import Final
+
+from screener.audio.prompts import Prompt
+from screener.calls.call import (
+    Call,
+    CallEnded,
+    HandsetAnswered,
+    HandsetRinging,
+    HangupCause,
+    RingingEnded,
+)
+from screener.calls.desk import Desk
+from screener.calls.entry import Entry
+from screener.domain.call_record import Disposition, EndedBy
+from screener.domain.policy import Rule, Verdict, decide
+
+
+async def inbound(call: Call, desk: Desk, entry: Entry) -> None:
+    """Screen one call, to its end.
+
+    Whatever goes wrong is raised, CallerHungUp included, with the row of the log still open.
+    """
+    caller = desk.identify(call.number, call.name)
+    decision = decide(caller, await desk.lists())
+    entry.decided(call.id, call.line, caller, decision)
+    match decision.verdict:
+        case Verdict.BLOCK:
+            entry.if_caller_leaves = Disposition.BLOCKED
+            await call.hang_up(HangupCause.CALL_REJECTED)
+            entry.close(Disposition.BLOCKED, EndedBy.SCREENER)
+        case Verdict.PASS:
+            known = decision.rule is not Rule.EMERGENCY
+            await put_through(call, desk, entry, recorded=known and desk.record_known)
+        case Verdict.SCREEN:
+            await call.answer()
+            entry.if_caller_leaves = Disposition.ABANDONED_IN_WARNING
+            if await call.play(desk.media(Prompt.WARNING), desk.prompt_seconds(Prompt.WARNING)):
+                entry.warned()
+            entry.if_caller_leaves = Disposition.ABANDONED_AFTER_WARNING
+            await put_through(call, desk, entry, recorded=True)
+
+
+async def put_through(call: Call, desk: Desk, entry: Entry, *, recorded: bool) -> None:
+    """Ring the handset and stay with the call."""
+    await call.ring(desk.ring_seconds, recorded=recorded)
+    entry.if_caller_leaves = Disposition.ABANDONED_RINGING
+    await follow(call, desk, entry)
+
+
+async def follow(call: Call, desk: Desk, entry: Entry) -> None:
+    """Write down what becomes of a call in the dialplan, and end it when it comes back."""
+    async for step in call.ring_steps():
+        match step:
+            case HandsetRinging():
+                entry.rang()
+            case HandsetAnswered():
+                entry.picked_up()
+            case CallEnded(by_caller=None):
+                entry.close_unseen()
+            case CallEnded(by_caller=by_caller):
+                entry.close(
+                    Disposition.ANSWERED if entry.answered else Disposition.ABANDONED_RINGING,
+                    EndedBy.CALLER if by_caller else EndedBy.NETWORK,
+                )
+            case RingingEnded(dialstatus="ANSWER"):
+                entry.picked_up()
+                entry.close(Disposition.ANSWERED, EndedBy.HOUSEHOLD)
+                await call.hang_up(HangupCause.NORMAL_CLEARING)
+            case RingingEnded(dialstatus=dialstatus):
+                await turn_away(call, desk, entry, dialstatus)
+
+
+# What Dial says of a handset that did not answer: what that is in the log, what the caller is
+# told, and the hangup cause of a call that was never answered.
+_NOT_REACHED: Final = {
+    "NOANSWER": (Disposition.UNANSWERED, Prompt.NO_ANSWER, HangupCause.NO_ANSWER),
+    "BUSY": (Disposition.BUSY, Prompt.BUSY, HangupCause.USER_BUSY),
+}
+_UNREACHABLE: Final = (Disposition.UNREACHABLE, Prompt.NO_ANSWER, HangupCause.NO_ANSWER)
+
+
+async def turn_away(call: Call, desk: Desk, entry: Entry, dialstatus: str) -> None:
+    """Tell a caller who was warned that nobody came, and end the call."""
+    disposition, prompt, cause = _NOT_REACHED.get(dialstatus, _UNREACHABLE)
+    entry.if_caller_leaves = disposition
+    if call.answered:
+        await call.play(desk.media(prompt), desk.prompt_seconds(prompt))
+    await call.hang_up(cause)
+    entry.close(disposition, EndedBy.SCREENER)

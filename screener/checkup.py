@@ -1,0 +1,78 @@
+"""The doctor's look at each part of an installation, and what to do about what is wrong."""
+
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from screener.ari import AriError, Refused, TooOld
+from screener.ari.connection import parse_version
+from screener.ari.probe import Probe
+from screener.audio import prompts
+from screener.doctor import Finding
+
+# 22.10.0 and before have published advisories: ARI read-only bypass, ARI escalation.
+SAFE_22: Final = (22, 10, 1)
+# A stereo recording takes 1.92 MB a minute; below a day of talk something has to be done.
+LEAST_FREE_BYTES: Final = 3_000_000_000
+
+
+async def check_asterisk(ask: Callable[[], Awaitable[Probe]]) -> list[Finding]:
+    """Look at Asterisk, at its door ARI, and at whether a screener stands behind it."""
+    try:
+        probe = await ask()
+    except Refused as error:
+        advice = (
+            "Compare [asterisk] user, password and password_file with Asterisk's ari.conf, "
+            "and url with its http.conf."
+        )
+        return [Finding("ARI", False, str(error), advice)]
+    except TooOld as error:
+        return [Finding("Asterisk", False, str(error), "Install Asterisk 22 (LTS) or 20.")]
+    except AriError as error:
+        advice = "Start Asterisk (make run, docker compose up), or correct [asterisk] url."
+        return [Finding("Asterisk", False, str(error), advice)]
+    version = parse_version(probe.version)
+    unsafe = version[:1] == SAFE_22[:1] and version < SAFE_22
+    return [
+        Finding(
+            "Asterisk",
+            not unsafe,
+            probe.version,
+            "This release has published advisories: update to 22.10.1 or later." if unsafe else "",
+        ),
+        Finding("ARI", True, "lets the screener in", ""),
+        Finding(
+            "screener",
+            probe.registered,
+            "connected" if probe.registered else "not running: Asterisk warns, records and rings",
+            "" if probe.registered else "Start it: screener run. Its log says why it stopped.",
+        ),
+    ]
+
+
+def check_prompts(directory: Path, language: str) -> list[Finding]:
+    """Look at every prompt that callers are to hear."""
+    found = prompts.faults(directory, language)
+    advice = "Make them again (make prompts) or correct [prompts] directory and language."
+    if found:
+        return [Finding("prompts", False, fault, advice) for fault in found]
+    return [Finding("prompts", True, f"{len(prompts.Prompt)} in {directory / language}", "")]
+
+
+def check_disk(directory: Path) -> list[Finding]:
+    """Look at the place for recordings: can it be written to, and is there room."""
+    if not (directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)):
+        advice = "Make the directory writable for Asterisk and the screener."
+        return [Finding("disk", False, f"{directory} cannot be written to", advice)]
+    free = shutil.disk_usage(directory).free
+    short = free < LEAST_FREE_BYTES
+    return [
+        Finding(
+            "disk",
+            not short,
+            f"{free / 1e9:.1f} GB free for recordings in {directory}",
+            "Make room: recordings take 0.12 GB an hour." if short else "",
+        )
+    ]

@@ -1,0 +1,180 @@
+"""The service: builds everything from the settings and runs until told to stop."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from screener import checkup, cli, logs, settings
+from screener.ari import Ari, Refused, TooOld
+from screener.ari.probe import probe
+from screener.audio import prompts
+from screener.audio.recording import Recordings
+from screener.calls.desk import Desk
+from screener.calls.switchboard import Switchboard
+from screener.doctor import Finding
+from screener.domain.caller import Caller
+from screener.domain.lists import Lists
+from screener.domain.numbers import country, identify, parse_entry
+from screener.settings import Settings, SettingsError
+from screener.store.database import Store, StoreError, open_store
+from screener.store.fraud_list import FraudList, read_fraud_list
+
+log: Final = structlog.get_logger(__name__)
+
+# A verdict does not wait for a database: what was known a moment ago decides.
+_LISTS_SECONDS: Final = 0.2
+_DRAIN_SECONDS: Final = 20.0
+
+
+class Screener:
+    """One household's screener, as the settings describe it."""
+
+    def __init__(self, chosen: Settings) -> None:
+        self._settings = chosen
+        self.country = country(chosen.country)
+        self._recordings = Recordings(chosen.recordings.directory)
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
+        """Open the call log and the household's lists; raises StoreError."""
+        async with open_store(self._settings.database.path) as store:
+            yield store
+
+    async def lists(self, store: Store) -> Lists:
+        """Return the household's lists and the fraud list as they are now; raises StoreError."""
+        return await self._lists(store, self._fraud_list())
+
+    def identify(self, given: str, name: str) -> Caller:
+        """Return who a caller with this number and name is."""
+        trunk_format = self._settings.trunk_format
+        return identify(given, name, country=self.country, trunk_format=trunk_format)
+
+    async def serve(self) -> None:
+        """Screen calls until SIGTERM or SIGINT. Raises Failure where that cannot begin or go on."""
+        logs.configure(self._settings.log.format, self._settings.log.level)
+        password = self._password()
+        fraud = self._fraud_list()
+        self._complain(fraud)
+        asterisk = self._settings.asterisk
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with self.store() as store:
+            ari = Ari(asterisk.url, asterisk.application, asterisk.user, password)
+            switchboard = Switchboard(
+                ari,
+                self._desk(store, fraud),
+                store.calls.unfinished,
+                max_calls=self._settings.call.max_calls,
+            )
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    reader = tasks.create_task(ari.run())
+                    taking = tasks.create_task(switchboard.run())
+                    await stop.wait()
+                    log.info("stopping")
+                    await switchboard.drain(_DRAIN_SECONDS)
+                    taking.cancel()
+                    await asyncio.wait([taking])
+                    reader.cancel()
+            except* (Refused, TooOld) as errors:
+                raise cli.Failure(str(errors.exceptions[0])) from None
+        log.info("stopped")
+
+    async def checkup(self) -> list[Finding]:
+        """Look at every part of the installation."""
+        chosen, asterisk = self._settings, self._settings.asterisk
+        found: list[Finding] = []
+        try:
+            ask = partial(
+                probe, asterisk.url, asterisk.application, asterisk.user, self._password()
+            )
+            found += await checkup.check_asterisk(ask)
+        except cli.Failure as error:
+            advice = "Start Asterisk once: it makes the password. Or set [asterisk] password."
+            found.append(Finding("ARI", False, str(error), advice))
+        try:
+            async with self.store():
+                found.append(Finding("database", True, str(chosen.database.path), ""))
+        except StoreError as error:
+            advice = "Correct [database] path, or put a copy of the database in its place."
+            found.append(Finding("database", False, str(error), advice))
+        found += checkup.check_prompts(chosen.prompts.directory, chosen.language)
+        found += checkup.check_disk(chosen.recordings.directory)
+        return found
+
+    def _desk(self, store: Store, fraud: FraudList) -> Desk:
+        chosen = self._settings
+        place = (chosen.prompts.directory, chosen.language)
+        lengths = {prompt: prompts.seconds(*place, prompt) for prompt in prompts.Prompt}
+        known = Lists(fraud=fraud.entries)
+
+        async def lists() -> Lists:
+            nonlocal known
+            try:
+                async with asyncio.timeout(_LISTS_SECONDS):
+                    known = await self._lists(store, fraud)
+            except (StoreError, TimeoutError) as error:
+                log.warning("lists_as_last_known", error=str(error) or "the database is slow")
+            return known
+
+        return Desk(
+            identify=self.identify,
+            lists=lists,
+            keep=store.calls.keep,
+            archive=self._recordings.archive,
+            recorded_until=self._recordings.recorded_until,
+            now=lambda: datetime.now(UTC),
+            media=partial(prompts.media, *place),
+            prompt_seconds=lengths.__getitem__,
+            ring_seconds=chosen.call.ring_seconds,
+            record_known=chosen.recordings.record_known,
+        )
+
+    @staticmethod
+    async def _lists(store: Store, fraud: FraudList) -> Lists:
+        allow, block = await store.lists.current()
+        return Lists(allow=allow, block=block, fraud=fraud.entries)
+
+    def _fraud_list(self) -> FraudList:
+        path = self._settings.lists.fraud
+        if path is None:
+            return FraudList(entries={}, faults=[])
+        return read_fraud_list(path, partial(parse_entry, country=self.country))
+
+    def _complain(self, fraud: FraudList) -> None:
+        """Say at start what is wrong but stops no call from ringing."""
+        for fault in fraud.faults:
+            log.warning("fraud_list_row_skipped", fault=fault)
+        chosen = self._settings
+        for fault in prompts.faults(chosen.prompts.directory, chosen.language):
+            log.error("prompt_unusable", fault=fault)
+        for finding in checkup.check_disk(chosen.recordings.directory):
+            if not finding.ok:
+                log.error("recordings_in_danger", fault=finding.detail, advice=finding.advice)
+
+    def _password(self) -> str:
+        try:
+            return self._settings.ari_password().get_secret_value()
+        except SettingsError as error:
+            raise cli.Failure(str(error)) from None
+
+
+def load(path: Path | None) -> Screener:
+    """Make the screener from a settings file; raises Failure with what is wrong in it."""
+    try:
+        return Screener(settings.load(path))
+    except SettingsError as error:
+        raise cli.Failure(str(error)) from None
+
+
+def main() -> None:
+    """Run the ``screener`` command."""
+    cli.build(load)()
