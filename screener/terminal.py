@@ -1,0 +1,78 @@
+"""What the commands write: tables or JSON, and any trouble as one line on standard error."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import sys
+from typing import Any
+
+import typer
+from rich.console import Console, RenderableType
+from typer.core import TyperGroup
+
+from screener.domain.inert import inert
+from screener.store.database import StoreError
+
+CANNOT = 2  # exit code; 1 is the doctor's
+UNBROKEN = 500  # columns where no terminal limits them: grep finds a call on one line
+LONGEST_LINE = 500  # characters of a complaint
+
+
+class Failure(Exception):
+    """Expected trouble, shown as one line; str() says what is wrong and what to do."""
+
+
+class OneLineErrors(TyperGroup):
+    """Commands whose trouble is one line on standard error and exit code 2, never a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> None:
+        """Run one command and exit."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as Python does for stderr
+        kwargs |= {"prog_name": "screener", "standalone_mode": False}
+        try:
+            code = super().main(*args, **kwargs) or 0
+        except typer.TyperException as error:
+            code = _complain(f"{error.format_message()} (see screener --help)")
+        except (Failure, StoreError) as error:
+            code = _complain(str(error))
+        sys.exit(code)
+
+
+def say(text: str) -> None:
+    """Write a line. A reader who left early, as head does, has had enough: that is no trouble.
+
+    Raises Failure where nothing can be written at all.
+    """
+    try:
+        typer.echo(text)
+    except OSError as error:
+        # What is still buffered must go somewhere, or Python complains about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise Failure(f"cannot write to standard output: {error.strerror}") from None
+
+
+def say_table(table: RenderableType) -> None:
+    """Write a table, as wide as the terminal, or as wide as it needs to be where there is none."""
+    page = io.StringIO()  # first on a page, so that there is one place where writing can fail
+    coloured = sys.stdout is not None and sys.stdout.isatty()
+    width = shutil.get_terminal_size((UNBROKEN, 0)).columns
+    console = Console(
+        file=page, force_terminal=coloured, width=width, markup=False, emoji=False, highlight=False
+    )
+    console.print(table)
+    say(page.getvalue().rstrip("\n"))
+
+
+def say_json(value: object) -> None:
+    """Write a value as JSON, in ASCII: so what a caller sent acts on no terminal either."""
+    say(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def _complain(text: str) -> int:
+    with contextlib.suppress(OSError):
+        typer.echo(f"screener: {inert(' '.join(text.split()), LONGEST_LINE)}", err=True)
+    return CANNOT

@@ -1,0 +1,459 @@
+"""The commands do what they say, show callers' text inert, and refuse bad input on one line."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from screener import cli
+from screener.cli import Failure, Screener
+from screener.doctor import Finding
+from screener.domain.call_record import CallRecord, Disposition, EndedBy, Recording
+from screener.domain.caller import Caller
+from screener.domain.lists import Entry, ListName, Lists
+from screener.domain.numbers import country, identify
+from screener.domain.policy import decide
+from screener.store.database import Store, open_store
+
+FRAUDSTER = "+18005551234"
+STARTED = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+BAD_NAMES = [
+    "[bold red]loud[/bold red] [/] [link=x]y[/link] :smile:",
+    "\x1b[2J\x1b[31mred\x9b0m\a",
+    "two\nlines\r\nand\tmore\x00",
+    "\u202e0110\u2066\u200b\u2028",
+    "\"quotes\" 'and' ${SHELL(rm)} `rm` \\n",
+    "名" * 10_000,
+    "e" + "\u0301" * 10_000,
+]
+
+
+class Household:
+    """A household with its own database file and one number on its fraud list."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+        self.country = country("JP")
+        self.findings = [Finding("database", True, "4 kB", "")]
+
+    def store(self) -> AbstractAsyncContextManager[Store]:
+        return open_store(self.database)
+
+    async def lists(self, store: Store) -> Lists:
+        allow, block = await store.lists.current()
+        known = Entry(
+            list_name=ListName.FRAUD, number=FRAUDSTER, note="a\n[b]", origin="x", added_at=None
+        )
+        return Lists(allow=allow, block=block, fraud={FRAUDSTER: known})
+
+    def identify(self, given: str, name: str) -> Caller:
+        return identify(given, name, country=self.country)
+
+    async def serve(self) -> None:
+        sys.stdout.write("serving\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+    async def checkup(self) -> list[Finding]:
+        return self.findings
+
+
+def load(database: Path | None) -> Screener:
+    """The settings file of these tests is the database itself."""
+    if database is None:
+        raise Failure("given.toml: [call] ring_seconds: 1 is not allowed")
+    household = Household(database)
+    if database.name == "ill.db":
+        household.findings.append(Finding("prompts", False, "ja/\x1b[31m.wav", "run make\nprompts"))
+    return household
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "screener.db"
+
+
+def done(database: Path | None, *words: str, code: int = 0) -> str:
+    given = ["--config", str(database)] if database else []
+    result = CliRunner().invoke(cli.build(load), [*given, *words], env={"COLUMNS": "250"})
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    if code == 2:
+        assert result.stdout == ""
+        (line,) = result.stderr.split("\n")[:-1]
+        assert line.startswith("screener: ")
+        assert line.isprintable()
+        return line
+    assert result.stderr == ""
+    return result.stdout
+
+
+def record(number: str, name: str = "", **changed: object) -> CallRecord:
+    caller = identify(number, name, country=country("JP"))
+    decision = decide(caller, Lists())
+    made = CallRecord(
+        id=f"c-{number}", line="0398765432", caller=caller, decision=decision, started_at=STARTED
+    )
+    return replace(made, **changed)  # type: ignore[arg-type]
+
+
+def logged(database: Path, records: Sequence[CallRecord]) -> None:
+    async def keep() -> None:
+        async with open_store(database) as store:
+            for each in records:
+                store.calls.keep(each)
+            assert await store.calls.flush(10)
+
+    asyncio.run(keep())
+
+
+ANSWERED = record(
+    "0312345678",
+    "山田　太郎",
+    warned=True,
+    rang_at=STARTED + timedelta(seconds=10),
+    answered_at=STARTED + timedelta(seconds=15),
+    ended_at=STARTED + timedelta(seconds=75),
+    ended_by=EndedBy.CALLER,
+    disposition=Disposition.ANSWERED,
+    recording=Recording(path=Path("recordings/c-1.wav"), seconds=60.0, sha256="ab" * 32),
+)
+
+
+def test_an_empty_call_log_is_said_to_be_empty(database: Path) -> None:
+    assert done(database, "calls") == "no calls yet\n"
+    assert json.loads(done(database, "calls", "--json")) == []
+
+
+def test_a_call_is_shown_with_all_that_became_of_it(database: Path) -> None:
+    logged(database, [ANSWERED])
+    heading, row = done(database, "calls").splitlines()
+    assert " ".join(heading.split()) == "started caller class verdict why outcome recording"
+    assert f"{STARTED.astimezone():%Y-%m-%d %H:%M:%S}" in row
+    for shown in ("03-1234-5678", "山田　太郎", "fixed line", "screen", "others: fixed line"):
+        assert shown in row
+    assert row.split()[-2:] == ["answered", "recordings/c-1.wav"]
+
+
+def test_a_call_is_json_with_every_key_and_times_with_their_zone(database: Path) -> None:
+    logged(database, [ANSWERED])
+    (call,) = json.loads(done(database, "calls", "--json"))
+    times = {key: call.pop(key) for key in list(call) if key.endswith("_at")}
+    assert call == {
+        "id": "c-0312345678",
+        "line": "0398765432",
+        "caller": {
+            "given": "0312345678",
+            "name": "山田　太郎",
+            "e164": "+81312345678",
+            "class": "fixed_line",
+        },
+        "verdict": "screen",
+        "reason": "fixed_line",
+        "rule": "others",
+        "disposition": "answered",
+        "warned": True,
+        "ended_by": "caller",
+        "recording": {"path": "recordings/c-1.wav", "seconds": 60.0, "sha256": "ab" * 32},
+    }
+    assert {key: datetime.fromisoformat(time) for key, time in times.items()} == {
+        "started_at": ANSWERED.started_at,
+        "rang_at": ANSWERED.rang_at,
+        "answered_at": ANSWERED.answered_at,
+        "ended_at": ANSWERED.ended_at,
+    }
+
+
+def test_a_call_in_progress_is_shown_with_what_is_known(database: Path) -> None:
+    logged(database, [record("anonymous", "Anonymous")])
+    assert "in progress" in done(database, "calls")
+    (call,) = json.loads(done(database, "calls", "--json"))
+    unknown = ("ended_at", "disposition", "rang_at", "answered_at", "ended_by", "recording")
+    assert [call[key] for key in unknown] == [None] * 6
+
+
+def test_the_newest_calls_come_first_and_no_more_than_asked(database: Path) -> None:
+    logged(
+        database,
+        [record(f"031234567{n}", started_at=STARTED + timedelta(hours=n)) for n in range(5)],
+    )
+    ids = [call["id"] for call in json.loads(done(database, "calls", "-n", "2", "--json"))]
+    assert ids == ["c-0312345674", "c-0312345673"]
+    assert len(done(database, "calls", "-n", "3").splitlines()) == 4
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_caller_name_is_inert_on_screen_and_whole_in_json(database: Path, name: str) -> None:
+    logged(database, [record("0312345678", name)])
+    lines = done(database, "calls").splitlines()
+    assert len(lines) == 2
+    assert all(line.replace("\u3000", "").isprintable() and len(line) < 250 for line in lines)
+    assert "[bold red]loud" in lines[1] or "[bold" not in name
+    as_json = done(database, "calls", "--json")
+    assert as_json.isascii()
+    assert json.loads(as_json)[0]["caller"]["name"] == name
+    checked = done(database, "check", "0312345678", "--name", name)
+    assert all(line.replace("\u3000", "").isprintable() for line in checked.splitlines())
+    assert len(checked.splitlines()) == 12
+    as_json = done(database, "check", "0312345678", "--json", "--name", name)
+    assert json.loads(as_json)["name"] == name
+
+
+def test_an_allowed_number_passes_and_once_unlisted_is_screened_again(database: Path) -> None:
+    assert done(database, "allow", "03-1234-5678") == "03-1234-5678 is on the allow list\n"
+    assert json.loads(done(database, "check", "0312345678", "--json"))["verdict"] == "pass"
+    gone = done(database, "unlist", "+81 3 1234 5678")
+    assert gone == "03-1234-5678 is no longer on the allow list\n"
+    assert json.loads(done(database, "check", "0312345678", "--json"))["verdict"] == "screen"
+
+
+def test_blocking_an_allowed_number_takes_it_off_the_allow_list(database: Path) -> None:
+    done(database, "allow", "0312345678")
+    moved = done(database, "block", "0312345678", "--note", "sells [red]solar[/red]\npanels")
+    assert moved == "03-1234-5678 is on the block list, and no longer on the allow list\n"
+    again = done(database, "block", "0312345678", "--note", "sells solar")
+    assert again == "03-1234-5678 is on the block list\n"
+    checked = json.loads(done(database, "check", "0312345678", "--json"))
+    entry = checked.pop("entry")
+    assert (entry["list"], entry["number"], entry["note"], entry["origin"]) == (
+        "block",
+        "+81312345678",
+        "sells solar",
+        "household",
+    )
+    assert datetime.fromisoformat(entry["added_at"]).tzinfo is not None
+    assert "sells solar" in done(database, "check", "0312345678")
+
+
+def test_an_allowed_number_wins_over_the_fraud_list(database: Path) -> None:
+    fraud = json.loads(done(database, "check", FRAUDSTER, "--json"))
+    assert (fraud["verdict"], fraud["rule"], fraud["entry"]["added_at"]) == (
+        "block",
+        "fraud_list",
+        None,
+    )
+    assert r"on the fraud list, from x: a\n[b]" in done(database, "check", FRAUDSTER)
+    done(database, "allow", FRAUDSTER)
+    assert json.loads(done(database, "check", FRAUDSTER, "--json"))["rule"] == "allow_list"
+
+
+def test_check_gives_class_verdict_and_every_rule_with_the_one_that_decided(database: Path) -> None:
+    checked = json.loads(done(database, "check", "0312345678", "--name", "Yamada", "--json"))
+    rules = checked.pop("rules")
+    assert checked == {
+        "given": "0312345678",
+        "name": "Yamada",
+        "e164": "+81312345678",
+        "class": "fixed_line",
+        "verdict": "screen",
+        "reason": "fixed_line",
+        "rule": "others",
+        "entry": None,
+    }
+    assert [rule["rule"] for rule in rules] == [
+        "emergency",
+        "allow_list",
+        "block_list",
+        "fraud_list",
+        "internal",
+        "international",
+        "others",
+    ]
+    assert [rule["rule"] for rule in rules if rule["decided"] is True] == ["others"]
+    lines = done(database, "check", "0312345678").splitlines()
+    assert [line.split()[-3] for line in lines if line.endswith("<- decided")] == ["others"]
+
+
+@pytest.mark.parametrize(
+    ("words", "number_class"),
+    [
+        ([""], "unavailable"),
+        (["anonymous"], "withheld"),
+        (["anonymous", "--name", "Coin line/payphone"], "payphone"),
+        (["110"], "emergency"),
+        (["-0312345678"], "fixed_line"),
+        (["sip:x@example.com"], "malformed"),
+        (["-1"], "internal"),
+        (["--name", "-x", "+81312345678"], "japan_via_international"),
+        (["9" * 10_000], "malformed"),
+        (["\x1b[31m\n"], "malformed"),
+    ],
+)
+def test_check_takes_whatever_a_trunk_may_show(
+    database: Path, words: list[str], number_class: str
+) -> None:
+    checked = json.loads(done(database, "check", "--json", *words))
+    assert checked["class"] == number_class
+    shown = done(database, "check", *words)
+    assert all(line.isprintable() and len(line) < 100 for line in shown.splitlines())
+
+
+def test_a_number_may_begin_with_a_dash_or_a_plus(database: Path) -> None:
+    assert "03-1234-5678 is on" in done(database, "allow", "-03-1234-5678", "--note", "-x")
+    assert "03-1234-5678 is on" in done(database, "block", "+81312345678")
+    assert "03-1234-5678 is no" in done(database, "unlist", "--", "-0312345678")
+
+
+def test_the_doctor_is_content_or_says_what_to_do_with_exit_code_one(tmp_path: Path) -> None:
+    well, ill = tmp_path / "well.db", tmp_path / "ill.db"
+    assert done(well, "doctor").split() == ["ok", "database", "4", "kB"]
+    assert json.loads(done(well, "doctor", "--json")) == [
+        {"subject": "database", "ok": True, "detail": "4 kB", "advice": ""}
+    ]
+    lines = done(ill, "doctor", code=1).splitlines()
+    assert lines[1].split() == ["wrong", "prompts", r"ja/\x1b[31m.wav"]
+    assert lines[2].strip() == r"run make\nprompts"
+    findings = json.loads(done(ill, "doctor", "--json", code=1))
+    assert [finding["ok"] for finding in findings] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["nothing"],
+        ["--nothing"],
+        ["--config"],
+        ["calls", "extra"],
+        ["calls", "--jsn"],
+        ["calls", "--json=yes"],
+        ["calls", "-n"],
+        ["calls", "-n", "0"],
+        ["calls", "-n", "-1"],
+        ["calls", "-n", "ten\n\x1b[31m"],
+        ["calls", "-n", "1.5"],
+        ["calls", "-n", "9" * 10_000],
+        ["allow"],
+        ["allow", ""],
+        ["allow", "0312345678", "extra"],
+        ["allow", "0312345678", "--nothing"],
+        ["allow", "0312345678", "--note"],
+        ["allow", "0312345678", "--note", "\udcff"],
+        ["allow", "--note", "x"],
+        ["allow", "--jsn"],
+        ["allow", "-x"],
+        ["allow", "anonymous"],
+        ["allow", "12x"],
+        ["allow", "\x1b[31m\n"],
+        ["allow", "\udcff"],
+        ["allow", "0" * 10_000],
+        ["allow", "+999999999999999"],
+        ["block", "110"],
+        ["block", "１１０"],
+        ["block", "+110"],
+        ["block", "sip:0312345678@example.com"],
+        ["unlist"],
+        ["unlist", "0312345678"],
+        ["unlist", "x"],
+        ["check"],
+        ["check", "1", "2"],
+        ["check", "--jsn"],
+        ["check", "\udcff"],
+        ["check", "1", "--name"],
+        ["doctor", "extra"],
+        ["run", "extra"],
+    ],
+)
+def test_bad_arguments_are_refused_on_one_line(database: Path, words: list[str]) -> None:
+    assert len(done(database, *words, code=2)) < 600
+
+
+@pytest.mark.parametrize(
+    "words", [["calls"], ["allow", "0312345678"], ["check", ""], ["doctor"], ["run"]]
+)
+def test_settings_that_cannot_be_used_are_named_on_one_line(words: list[str]) -> None:
+    line = done(None, *words, code=2)
+    assert line == "screener: given.toml: [call] ring_seconds: 1 is not allowed"
+
+
+def test_help_is_given_where_settings_cannot_be_used() -> None:
+    for command in ("run", "calls", "allow", "block", "unlist", "check", "doctor"):
+        assert f"screener {command}" in done(None, command, "--help")
+
+
+@pytest.mark.parametrize("content", [None, b"no database at all" * 1000])
+def test_a_database_that_cannot_be_used_is_named_on_one_line(
+    database: Path, content: bytes | None
+) -> None:
+    if content is None:
+        database.mkdir()
+    else:
+        database.write_bytes(content)
+    for words in (["calls"], ["check", "110"], ["allow", "0312345678"], ["unlist", "0312345678"]):
+        assert "screener.db" in done(database, *words, code=2)
+
+
+def started(database: Path, *words: str, **streams: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+        [sys.executable, "-m", "tests.unit.test_cli", "--config", str(database), *words],
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.PIPE,
+        text=True,
+        **streams,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["calls"], 0), (["calls", "--json"], 0), (["check", "110"], 0), (["doctor"], 1)],
+)
+def test_a_reader_who_left_early_is_no_trouble(tmp_path: Path, words: list[str], code: int) -> None:
+    database = tmp_path / "ill.db"
+    logged(database, [record("0312345678", started_at=STARTED + timedelta(n)) for n in range(9)])
+    read, write = os.pipe()
+    os.close(read)
+    with started(database, *words, stdout=write) as process:
+        os.close(write)
+        _, complaint = process.communicate(timeout=60)
+    assert (process.returncode, complaint) == (code, "")
+
+
+def test_help_for_a_reader_who_left_early_complains_about_nothing(database: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with started(database, "--help", stdout=write) as process:
+        os.close(write)
+        assert process.communicate(timeout=60)[1] == ""
+
+
+def test_output_that_cannot_be_written_is_said_on_one_line(database: Path) -> None:
+    with (
+        Path("/dev/full").open("wb") as full,
+        started(database, "check", "110", stdout=full) as process,
+    ):
+        _, complaint = process.communicate(timeout=60)
+    assert complaint == "screener: cannot write to standard output: No space left on device\n"
+    assert process.returncode == 2
+
+
+def test_a_name_that_the_terminal_cannot_write_is_escaped(database: Path) -> None:
+    logged(database, [ANSWERED])
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    with started(database, "calls", stdout=subprocess.PIPE, env=environment) as process:
+        page, complaint = process.communicate(timeout=60)
+    assert (process.returncode, complaint) == (0, "")
+    assert r"\u5c71\u7530" in page
+
+
+def test_ctrl_c_ends_the_service_quietly(database: Path) -> None:
+    with started(database, "run", stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "serving\n"
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=60)
+    assert (process.returncode, complaint) == (130, "")
+
+
+if __name__ == "__main__":
+    cli.build(load)()
