@@ -1,17 +1,22 @@
 """The recorded prompts a caller hears: where they are, how long they last, what is wrong."""
 
-import sys
+import warnings
 import wave
-from array import array
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
+
+with warnings.catch_warnings():
+    # It looks for ffmpeg, which WAV does not need, and for a module that Python gave up in 3.13,
+    # for which audioop-lts stands in.
+    warnings.simplefilter("ignore")
+    from pydub import AudioSegment
 
 # Asterisk's format_wav refuses every other shape in a file named .wav: silence for the caller.
 RATE_HZ: Final = 8000
 SHAPE: Final = "8000 Hz, 16 bit, mono"
 SHORTEST_S: Final = 0.5
-QUIETEST_PEAK: Final = 328  # of 32768: -40 dBFS; speech below it is lost in the noise of a line
+QUIETEST_PEAK_DBFS: Final = -40.0  # speech below it is lost in the noise of a line
 LENGTH_IF_UNREADABLE_S: Final = 30.0  # longer than any prompt, so that a limit never cuts one off
 
 
@@ -46,7 +51,7 @@ def seconds(directory: Path, language: str, prompt: Prompt) -> float:
     Reads the whole file (about 1 ms): ask once, not for every caller.
     """
     try:
-        return len(_samples(_path(directory, language, prompt))) / RATE_HZ
+        return float(_sound(_path(directory, language, prompt)).duration_seconds)
     except _UnusableError:
         return LENGTH_IF_UNREADABLE_S
 
@@ -60,10 +65,10 @@ def faults(directory: Path, language: str) -> list[str]:
     for prompt in Prompt:
         path = _path(directory, language, prompt)
         try:
-            samples = _samples(path)
-            if len(samples) < SHORTEST_S * RATE_HZ:
+            sound = _sound(path)
+            if sound.duration_seconds < SHORTEST_S:
                 raise _UnusableError(f"lasts less than {SHORTEST_S} seconds: record it again")
-            if max(map(abs, samples)) < QUIETEST_PEAK:
+            if sound.max_dBFS < QUIETEST_PEAK_DBFS:
                 raise _UnusableError("is silent (peak below -40 dBFS): record it again, louder")
         except _UnusableError as why:
             found.append(f"{path} {why}.")
@@ -74,7 +79,7 @@ def _path(directory: Path, language: str, prompt: Prompt) -> Path:
     return directory / language / f"{prompt}.wav"
 
 
-def _samples(path: Path) -> "array[int]":
+def _sound(path: Path) -> AudioSegment:
     try:
         if not path.exists():
             raise _UnusableError(f"is missing: put a WAV file there ({SHAPE})")
@@ -90,11 +95,9 @@ def _samples(path: Path) -> "array[int]":
             # Asked of the disk before reading, because a header may promise gigabytes.
             if frames * width > path.stat().st_size:
                 raise _UnusableError("is cut short, the header promises more: copy it again")
-            samples = array("h", recording.readframes(frames))
+            samples = recording.readframes(frames)
     except (wave.Error, EOFError):
         raise _UnusableError(f"is not a WAV file of plain PCM: convert it to {SHAPE}") from None
     except OSError as why:
         raise _UnusableError(f"cannot be read ({why.strerror}): see to its permissions") from None
-    if sys.byteorder == "big":
-        samples.byteswap()  # a WAV file is little-endian everywhere
-    return samples
+    return AudioSegment(samples, sample_width=2, frame_rate=RATE_HZ, channels=1)
