@@ -1,0 +1,60 @@
+# All that is done here often. Each target gets what it needs by itself, and only that.
+#
+#   make help                     what there is
+#   make test ARGS="-k caller"    ARGS goes to the command behind a target
+
+python := .venv/bin/python
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test run bench lint format lock prompts images clean venv asterisk sipp
+
+help: ## This list
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  \1|\2/p' Makefile | column -t -s '|'
+
+demo: venv asterisk sipp ## A small day of calls on a real Asterisk, and the call log they leave
+	@$(python) -m lab.demo $(ARGS)
+
+test: venv asterisk sipp ## All tests, those against the real Asterisk included
+	@$(python) -m pytest $(ARGS)
+
+run: venv asterisk ## Asterisk and the screener in the foreground; Ctrl-C ends them
+	@$(python) -m lab.run $(ARGS)
+
+bench: venv asterisk sipp ## What a screened call costs beside a plain one, and how soon it rings
+	@$(python) -m bench $(ARGS)
+
+lint: venv ## Linter, formatter in checking mode, type checker, shell scripts
+	@scripts/get-tools shellcheck
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	shellcheck scripts/get-* scripts/lock config/asterisk/start .ci/run
+
+format: venv ## Put all Python files into the one format, and mend what can be mended safely
+	$(python) -m ruff check --fix .
+	$(python) -m ruff format .
+
+lock: ## Make the lock files again; ARGS=--upgrade for newer versions
+	@scripts/lock $(ARGS)
+
+prompts: ## Make the recordings that callers hear again from their texts
+	@scripts/get-venv .venv-prompts prompts/requirements.txt
+	.venv-prompts/bin/python prompts/make.py $(ARGS)
+
+images: venv sipp ## Build the container images and place a call through them
+	@$(python) scripts/check_images.py $(ARGS)
+
+clean: ## Remove all that was fetched or made here, but no call log and no recording
+	rm -rf .venv .venv-* .asterisk .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv:
+	@scripts/get-venv .venv requirements/dev.txt .
+
+asterisk:
+	@scripts/get-asterisk
+
+sipp:
+	@scripts/get-tools sipp
