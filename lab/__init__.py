@@ -2,4 +2,4 @@
 
 
 class LabError(Exception):
-    """Something of the laboratory did not come about; str() says what, and what was seen instead."""
+    """Something of the laboratory did not come about; str() says what, and what was seen."""

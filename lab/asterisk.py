@@ -11,7 +11,7 @@ from typing import Self
 
 from lab import LabError
 from lab.ports import Place, require_free
-from lab.process import Process
+from lab.process import LOOK_AGAIN, Process
 
 TOP = Path(__file__).resolve().parent.parent
 OLDEST = 20
@@ -64,7 +64,7 @@ class Asterisk:
     ``directory``, or in a temporary directory that is gone afterwards.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what start reads, by name)
         self,
         place: Place,
         *,
@@ -111,18 +111,22 @@ class Asterisk:
     def environment(self) -> dict[str, str]:
         """Return the environment for config/asterisk/start."""
         place = self.place
-        return os.environ | asterisk_command() | {
-            "ASTERISK_STATE": str(self.directory),
-            "ASTERISK_SECRETS": str(self.secrets),
-            "ASTERISK_SIP_BIND": str(place.sip),
-            "ASTERISK_TRUNK": place.trunk,
-            "ASTERISK_TRUNK_CONTACT": str(place.trunk_contact),
-            "ASTERISK_ARI_PORT": str(place.ari.port),
-            "ASTERISK_RTP": f"{place.rtp[0]}-{place.rtp[1]}",
-            "SCREENER_LANGUAGE": self.language,
-            "SCREENER_PROMPTS": str(self.prompts),
-            "SCREENER_RECORDINGS": str(self.recordings),
-        }
+        return (
+            os.environ
+            | asterisk_command()
+            | {
+                "ASTERISK_STATE": str(self.directory),
+                "ASTERISK_SECRETS": str(self.secrets),
+                "ASTERISK_SIP_BIND": str(place.sip),
+                "ASTERISK_TRUNK": place.trunk,
+                "ASTERISK_TRUNK_CONTACT": str(place.trunk_contact),
+                "ASTERISK_ARI_PORT": str(place.ari.port),
+                "ASTERISK_RTP": f"{place.rtp[0]}-{place.rtp[1]}",
+                "SCREENER_LANGUAGE": self.language,
+                "SCREENER_PROMPTS": str(self.prompts),
+                "SCREENER_RECORDINGS": str(self.recordings),
+            }
+        )
 
     async def __aenter__(self) -> Self:
         require_free(self.place.needs())
@@ -194,7 +198,7 @@ class Asterisk:
     async def calls_processed(self) -> int:
         """Return how many calls it has begun since its start, its own legs not counted."""
         for line in (await self.cli("core show channels count")).splitlines():
-            if line.endswith("calls processed") or line.endswith("call processed"):
+            if line.endswith(("calls processed", "call processed")):
                 return int(line.split()[0])
         raise LabError("Asterisk did not say how many calls it processed")
 
@@ -203,7 +207,7 @@ class Asterisk:
         left: list[Channel] = []
         try:
             async with asyncio.timeout(seconds):
-                while left := await self.channels():
-                    await asyncio.sleep(0.1)  # the console does not tell when one goes
+                while left := await self.channels():  # noqa: ASYNC110  (nothing tells)
+                    await asyncio.sleep(LOOK_AGAIN)
         except TimeoutError:
             raise LabError(f"channels left over after {seconds:g} s: {left}") from None

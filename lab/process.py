@@ -21,8 +21,8 @@ async def until(look: Callable[[], Seen | None], seconds: float, awaited: str) -
     """Return the first thing that ``look`` sees; LabError naming ``awaited`` after ``seconds``."""
     try:
         async with asyncio.timeout(seconds):
-            while (seen := look()) is None:
-                # Neither a file nor another program's channel list tells when it changes.
+            # Neither a file nor another program tells when it changes.
+            while (seen := look()) is None:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_AGAIN)
             return seen
     except TimeoutError:

@@ -228,7 +228,8 @@ def _may_come(*statuses: int, then: str = "") -> list[str]:
 
 
 def _timeout(milliseconds: int | None, then: str) -> str:
-    return "" if milliseconds is None else f' timeout="{milliseconds}" ontimeout="{then}"'
+    # 0 would be no limit to SIPp.
+    return "" if milliseconds is None else f' timeout="{max(1, milliseconds)}" ontimeout="{then}"'
 
 
 def _response(status: int, *more: str) -> list[str]:

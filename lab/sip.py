@@ -1,28 +1,18 @@
 """A bare SIP telephone: sends any request as it is told, with a password or without."""
 
 import asyncio
-import hashlib
-import re
-import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
 from lab import LabError
 from lab.message import Message
 from lab.ports import Address
+from lab.request import Request, response_to
 
 ANSWER_LIMIT = 5  # seconds
 RESEND = 0.5  # seconds; T1 of RFC 3261, section 17.1.1.1
-
-
-def sound_offer(host: str, port: int) -> str:
-    """Return a session description that offers PCMU on that port."""
-    return (
-        f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
-        f"m=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
-    )
 
 
 class Telephone(asyncio.DatagramProtocol):
@@ -55,28 +45,22 @@ class Telephone(asyncio.DatagramProtocol):
         if not message.status and message.method != "ACK":
             status = self._answer(message)
             if status is not None:
-                self._send(reply(message, status), Address(*addr))
+                self._send(response_to(message, status), Address(*addr))
 
     def requests(self, method: str) -> list[Message]:
         """Return the requests of that method that came in; one retransmitted counts once."""
-        once = {
-            (m.call_id, m.header("CSeq")): m
-            for m in reversed(self.messages)
-            if not m.sent and m.is_request(method)
-        }
-        return sorted(once.values(), key=lambda m: m.at)
+        once: dict[tuple[str, str], Message] = {}
+        for message in self.messages:
+            if not message.sent and message.is_request(method):
+                once.setdefault((message.call_id, message.header("CSeq")), message)
+        return list(once.values())
 
     async def ask(
         self,
-        method: str,
-        uri: str,
+        request: Request,
         *,
-        from_: str,
-        to: str | None = None,
-        headers: Sequence[str] = (),
-        body: str = "",
-        password: str | None = None,
         user: str = "handset",
+        password: str | None = None,
         seconds: float = ANSWER_LIMIT,
     ) -> Message:
         """Send a request and return its final response; LabError if there is none in time.
@@ -84,47 +68,38 @@ class Telephone(asyncio.DatagramProtocol):
         With ``password`` a challenge (401) is answered once. A refused INVITE is acknowledged; an
         accepted one too, and then ended with BYE.
         """
-        request = _Request(self, method, uri, from_, to or f"<{uri}>", headers, body)
         response = await self._final(request, seconds)
-        if password is not None and response.status in {401, 407}:
-            challenge = response.header("WWW-Authenticate") or response.header("Proxy-Authenticate")
-            request.again(_authorization(challenge, method, uri, user, password))
+        if password is not None and response.status == 401:
+            request = request.with_password(response, user, password)
             response = await self._final(request, seconds)
         return response
 
-    async def _final(self, request: "_Request", seconds: float) -> Message:
+    async def _final(self, request: Request, seconds: float) -> Message:
         try:
             async with asyncio.timeout(seconds):
                 response = await self._exchange(request)
+                if request.method == "INVITE":
+                    self._send(request.acknowledgement(response).text(self.here), self.peer)
+                    if response.status < 300:
+                        await self._exchange(request.goodbye(response))
+                return response
         except TimeoutError:
-            raise LabError(
-                f"no answer to {request.method} {request.uri} in {seconds:g} s"
-            ) from None
-        if request.method == "INVITE":
-            self._send(request.acknowledgement(response), self.peer)
-            if response.status < 300:
-                goodbye = request.goodbye(response)
-                async with asyncio.timeout(seconds):
-                    await self._exchange(goodbye)
-        return response
+            raise LabError(f"no answer to {request.method} {request.uri}: {seconds:g} s") from None
 
-    async def _exchange(self, request: "_Request") -> Message:
-        seen = len(self.messages)
+    async def _exchange(self, request: Request) -> Message:
+        """Send a request, again and again until the first response, and wait for the final one."""
+        begun = len(self.messages)
         while True:
-            self._send(request.text(), self.peer)
-            until = asyncio.get_running_loop().time() + RESEND
-            provisional = False
-            while provisional or asyncio.get_running_loop().time() < until:
+            self._send(request.text(self.here), self.peer)
+            limit: float | None = RESEND
+            while True:
+                answers = [m for m in self.messages[begun:] if _answers(m, request)]
+                if answers and answers[-1].status >= 200:
+                    return answers[-1]
+                if answers:
+                    limit = None
                 self._arrived.clear()
-                for message in self.messages[seen:]:
-                    if not message.sent and message.header("CSeq") == request.cseq and (
-                        message.call_id == request.call_id
-                    ):
-                        if message.status >= 200:
-                            return message
-                        provisional = True
                 try:
-                    limit = None if provisional else RESEND
                     async with asyncio.timeout(limit):
                         await self._arrived.wait()
                 except TimeoutError:
@@ -142,13 +117,17 @@ class Telephone(asyncio.DatagramProtocol):
             self._transport.close()
 
 
+def _answers(message: Message, request: Request) -> bool:
+    same = message.call_id == request.call_id and message.header("CSeq") == request.cseq
+    return not message.sent and bool(message.status) and same
+
+
 @asynccontextmanager
 async def telephone(
     here: Address, peer: Address, answer: Callable[[Message], int | None] = lambda _: 486
 ) -> AsyncIterator[Telephone]:
     """Plug in a telephone; unless told otherwise it is busy."""
-    loop = asyncio.get_running_loop()
-    _, plugged = await loop.create_datagram_endpoint(
+    _, plugged = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: Telephone(here, peer, answer), local_addr=(here.host, here.port)
     )
     try:
@@ -161,122 +140,10 @@ async def register(
     here: Address, registrar: Address, *, user: str = "handset", password: str, seconds: int = 300
 ) -> Message:
     """Register ``user`` at ``here`` (0 seconds: take it back) and return the final response."""
-    async with telephone(here, registrar) as phone:
-        return await phone.ask(
-            "REGISTER",
-            f"sip:{registrar}",
-            from_=f"<sip:{user}@{registrar}>",
-            to=f"<sip:{user}@{registrar}>",
-            headers=[f"Contact: <sip:{user}@{here}>", f"Expires: {seconds}"],
-            user=user,
-            password=password,
-        )
-
-
-class _Request:
-    """A request, the same one again with credentials, and what follows it in its dialog."""
-
-    def __init__(
-        self, phone: Telephone, method: str, uri: str, from_: str, to: str,
-        headers: Sequence[str], body: str,
-    ) -> None:  # fmt: skip
-        self.method = method
-        self.uri = uri
-        self.call_id = f"{secrets.token_hex(8)}@{phone.here.host}"
-        self._here = phone.here
-        self._from = f"{from_};tag={secrets.token_hex(4)}"
-        self._to = to
-        self._headers = list(headers)
-        self._body = body
-        self._number = 1
-        self._branch = f"z9hG4bK{secrets.token_hex(6)}"
-        self._authorization = ""
-
-    @property
-    def cseq(self) -> str:
-        return f"{self._number} {self.method}"
-
-    def again(self, authorization: str) -> None:
-        self._number += 1
-        self._branch = f"z9hG4bK{secrets.token_hex(6)}"
-        self._authorization = authorization
-
-    def text(self) -> str:
-        headers = list(self._headers)
-        if self._authorization:
-            headers.append(self._authorization)
-        if not any(header.lower().startswith("contact:") for header in headers):
-            headers.append(f"Contact: <sip:{self._here}>")
-        return self._written(self.method, self.cseq, self._branch, self._to, headers, self._body)
-
-    def acknowledgement(self, response: Message) -> str:
-        # The ACK of a refusal belongs to the INVITE's transaction, that of a 200 does not.
-        accepted = response.status < 300
-        branch = f"z9hG4bK{secrets.token_hex(6)}" if accepted else self._branch
-        return self._written("ACK", f"{self._number} ACK", branch, response.header("To"), [], "")
-
-    def goodbye(self, response: Message) -> "_Request":
-        bye = _Request.__new__(_Request)
-        bye.__dict__.update(self.__dict__)
-        bye.method, bye._to, bye._body = "BYE", response.header("To"), ""  # noqa: SLF001
-        bye._headers = []  # noqa: SLF001
-        bye.again("")
-        return bye
-
-    def _written(
-        self, method: str, cseq: str, branch: str, to: str, headers: Sequence[str], body: str
-    ) -> str:
-        lines = [
-            f"{method} {self.uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP {self._here};rport;branch={branch}",
-            f"From: {self._from}",
-            f"To: {to}",
-            f"Call-ID: {self.call_id}",
-            f"CSeq: {cseq}",
-            "Max-Forwards: 70",
-            *headers,
-        ]
-        if body:
-            lines.append("Content-Type: application/sdp")
-        lines += [f"Content-Length: {len(body.encode())}", "", body]
-        return "\r\n".join(lines)
-
-
-def reply(request: Message, status: int) -> str:
-    """Return a response to a request, without a body."""
-    to = request.header("To")
-    tagged = to if ";tag=" in to or status == 100 else f"{to};tag=lab"
-    lines = [
-        f"SIP/2.0 {status} Told so",
-        *(f"Via: {via}" for via in request.headers("Via")),
-        f"From: {request.header('From')}",
-        f"To: {tagged}",
-        f"Call-ID: {request.call_id}",
-        f"CSeq: {request.header('CSeq')}",
-        "Content-Length: 0",
-        "",
-        "",
-    ]
-    return "\r\n".join(lines)
-
-
-def _authorization(challenge: str, method: str, uri: str, user: str, password: str) -> str:
-    """Answer a digest challenge (RFC 2617, with qop=auth or without)."""
-    asked: Mapping[str, str] = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge))
-    realm, nonce = asked["realm"], asked["nonce"]
-    who = _md5(f"{user}:{realm}:{password}")
-    what = _md5(f"{method}:{uri}")
-    if "qop" in asked:
-        response = _md5(f"{who}:{nonce}:00000001:lab:auth:{what}")
-        quality = ', qop=auth, nc=00000001, cnonce="lab"'
-    else:
-        response, quality = _md5(f"{who}:{nonce}:{what}"), ""
-    opaque = f', opaque="{asked["opaque"]}"' if "opaque" in asked else ""
-    return (
-        f'Authorization: Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}",'
-        f' response="{response}", algorithm=MD5{quality}{opaque}'
+    account = f"<sip:{user}@{registrar}>"
+    contact = (f"Contact: <sip:{user}@{here}>", f"Expires: {seconds}")
+    request = Request(
+        method="REGISTER", uri=f"sip:{registrar}", from_=account, to=account, headers=contact
     )
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    async with telephone(here, registrar) as phone:
+        return await phone.ask(request, user=user, password=password)

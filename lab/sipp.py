@@ -2,9 +2,8 @@
 
 import re
 import shutil
-import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +30,7 @@ _STAMP = re.compile(
 def parse_trace(text: str) -> list[Message]:
     """Return the messages in SIPp's -trace_msg file, in the order in which they went."""
     marks = list(_STAMP.finditer(text))
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    ends = [*(mark.start() for mark in marks[1:]), len(text)][: len(marks)]
     return [
         Message(
             # SIPp writes local time without a zone.

@@ -1,0 +1,209 @@
+"""The screener as a program of its own: started, read from, asked for its call log, stopped."""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from lab import LabError
+from lab.asterisk import TOP, Asterisk
+from lab.process import Process, until
+
+START_LIMIT = 20  # seconds; about one is usual
+COMMAND_LIMIT = 20
+STOP_LIMIT = 30  # longer than its own drain
+
+Tables = Mapping[str, str | int | bool | Mapping[str, str | int | bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+def toml(tables: Tables) -> str:
+    """Return settings as TOML: a key, or a section of keys. JSON's text and numbers are TOML's."""
+    keys = {key: value for key, value in tables.items() if not isinstance(value, Mapping)}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    for name, section in tables.items():
+        if isinstance(section, Mapping):
+            lines += ["", f"[{name}]"]
+            lines += [f"{key} = {json.dumps(value)}" for key, value in section.items()]
+    return "\n".join([*lines, ""])
+
+
+class Screener:
+    """The screener beside an Asterisk, with settings and a database of its own.
+
+    ``async with`` starts it and waits until it is ready for calls; leaving ends it in order.
+    ``settings`` (sections as in config/screener.toml) go before those that the laboratory needs.
+    Its files lie below ``directory``, or in a temporary directory that is gone afterwards.
+    """
+
+    def __init__(
+        self,
+        asterisk: Asterisk,
+        *,
+        directory: Path | None = None,
+        settings: Tables | None = None,
+    ) -> None:
+        self.asterisk = asterisk
+        self._temporary = directory is None
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="screener-"))
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.config = self.directory / "screener.toml"
+        self.config.write_text(toml(self._settings(settings or {})), encoding="utf-8")
+        self._process: Process | None = None
+        self._starts = 0
+
+    def _settings(self, given: Tables) -> Tables:
+        own: dict[str, Any] = {
+            "language": self.asterisk.language,
+            "asterisk": {"url": self.asterisk.ari_url, "password": self.asterisk.ari_password},
+            "database": {"path": str(self.directory / "screener.db")},
+            "recordings": {"directory": str(self.asterisk.recordings)},
+            "prompts": {"directory": str(self.asterisk.prompts)},
+            "lists": {"fraud": str(TOP / "config" / "fraud-list.csv")},
+            "log": {"format": "json", "level": "debug"},
+        }
+        for name, value in given.items():
+            own[name] = {**own.get(name, {}), **value} if isinstance(value, Mapping) else value
+        return own
+
+    @property
+    def process(self) -> Process:
+        """The running program; LabError before the start."""
+        if self._process is None:
+            raise LabError("the screener was not started")
+        return self._process
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self.process.stop(STOP_LIMIT)
+        finally:
+            if self._temporary:
+                shutil.rmtree(self.directory, ignore_errors=True)
+
+    async def start(self) -> None:
+        """Start it, also once more after it was stopped or killed, and wait until it is ready."""
+        self._starts += 1
+        self._process = Process(
+            "the screener",
+            self._command("run"),
+            log=self.directory / f"screener-{self._starts}.log",
+            environment=_environment(),
+            directory=TOP,
+        )
+        try:
+            await self.logs("ready", seconds=START_LIMIT)
+        except BaseException:
+            await self._process.stop(STOP_LIMIT)
+            raise
+
+    async def stop(self) -> int:
+        """End it in order and return its exit code."""
+        return await self.process.stop(STOP_LIMIT)
+
+    async def kill(self) -> None:
+        """End it as a fault would."""
+        await self.process.kill()
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the events of its log since its last start; what is not JSON as ``event``."""
+        return [_event(line) for line in self.process.log().splitlines() if line.strip()]
+
+    async def logs(self, event: str, *, count: int = 1, seconds: float = 10) -> dict[str, Any]:
+        """Wait until it has logged an event ``count`` times; return the last of them."""
+
+        def look() -> dict[str, Any] | None:
+            ended = self.process.exit_code
+            found = [entry for entry in self.log() if entry.get("event") == event]
+            if len(found) >= count:
+                return found[-1]
+            if ended is not None:
+                raise LabError(f"the screener ended with {ended}:\n{self.process.tail()}")
+            return None
+
+        try:
+            return await until(look, seconds, f"{count} x {event!r} in the screener's log")
+        except LabError as error:
+            raise LabError(f"{error}\n{self.process.tail()}") from None
+
+    async def command(self, *arguments: str) -> Said:
+        """Run one of its commands with the same settings."""
+        asked = await asyncio.create_subprocess_exec(
+            *self._command(*arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=_environment(),
+            cwd=TOP,
+        )
+        try:
+            async with asyncio.timeout(COMMAND_LIMIT):
+                out, err = await asked.communicate()
+        except TimeoutError:
+            asked.kill()
+            await asked.wait()
+            raise LabError(f"screener {' '.join(arguments)}: no end in {COMMAND_LIMIT} s") from None
+        return Said(asked.returncode or 0, out.decode(), err.decode())
+
+    async def must(self, *arguments: str) -> str:
+        """Run one of its commands and return its output; LabError unless it exits with 0."""
+        said = await self.command(*arguments)
+        if said.exit_code:
+            raise LabError(
+                f"screener {' '.join(arguments)} ended with {said.exit_code}: {said.err.strip()}"
+            )
+        return said.out
+
+    async def calls(self, limit: int = 1000) -> list[dict[str, Any]]:
+        """Return the call log, newest first."""
+        calls: list[dict[str, Any]] = json.loads(
+            await self.must("calls", "--json", "-n", str(limit))
+        )
+        return calls
+
+    async def ended_calls(self, count: int, seconds: float = 10) -> list[dict[str, Any]]:
+        """Wait until the log holds ``count`` calls, all of them ended; return it, newest first."""
+        calls: list[dict[str, Any]] = []
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    calls = await self.calls()
+                    if len(calls) >= count and all(call["ended_at"] for call in calls):
+                        return calls
+                    await asyncio.sleep(0.1)  # the log is read by asking again
+        except TimeoutError:
+            shown = json.dumps(calls, ensure_ascii=False, indent=1)
+            raise LabError(f"no {count} ended calls in {seconds:g} s, but {shown}") from None
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "screener", "--config", str(self.config), *arguments]
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment without settings of a screener, which would go before the file."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("SCREENER_")}
+
+
+def _event(line: str) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {"event": line}
+    return event if isinstance(event, dict) else {"event": line}
