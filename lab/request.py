@@ -3,7 +3,6 @@
 import hashlib
 import re
 import secrets
-
 from dataclasses import dataclass, field, replace
 
 from lab.message import Message
