@@ -1,0 +1,127 @@
+"""The store: the database opened, brought to the newest schema, and closed with nothing lost."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sqlalchemy import Connection
+
+from screener.domain.inert import inert
+from screener.store.call_log import CallLog
+from screener.store.file import StoreError, open_file, trouble
+from screener.store.lists import HouseholdLists
+from screener.store.tables import REVISION
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = ["Store", "StoreError", "open_store"]
+
+PATIENCE = 5.0  # seconds
+_MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What the database holds."""
+
+    calls: CallLog
+    lists: HouseholdLists
+
+
+@asynccontextmanager
+async def open_store(path: Path, patience: float = PATIENCE) -> AsyncIterator[Store]:
+    """Open the database, creating it and bringing its schema up to date where needed.
+
+    StoreError if it cannot be used: unreadable, corrupt, locked, of another program, or written
+    by a newer screener; the file is then as it was. On leaving, what the call log still keeps is
+    written, everything is closed, and nothing is left running. ``patience`` is how many seconds
+    opening, reading, writing and closing each wait for a database that another program locks.
+    """
+    revision = await asyncio.to_thread(_examine, path, patience)
+    async with open_file(path, patience) as file:
+        if revision != REVISION:
+            await file.write(lambda connection: connection.run_sync(_migrate))
+        store = Store(calls=CallLog(file), lists=HouseholdLists(file))
+        await store.lists.current()  # so that there are last known lists from the first call on
+        writing = asyncio.create_task(store.calls.write_on(), name="call log")
+        try:
+            yield store
+        finally:
+            await store.calls.flush(patience)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            store.calls.report_lost()
+
+
+def migrations(connection: Connection | None = None) -> "Config":
+    """Return Alembic's configuration for the steps shipped here, to be run on this connection."""
+    # Imported late: only a new or an old database needs it, and it takes its time.
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _migrate(connection: Connection) -> None:
+    """Run the steps that are missing now, in the open transaction: another process may be first."""
+    from alembic import command  # noqa: PLC0415
+
+    command.upgrade(migrations(connection), "head")
+
+
+def _examine(path: Path, patience: float) -> str | None:
+    """Return the revision of the schema, None for a new file; changes nothing that is there."""
+    name = inert(str(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The call log is nobody else's business.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
+        with os.fdopen(descriptor, "rb") as file:
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(f"database {name} cannot be opened for writing: {said}") from error
+    if not regular:
+        raise StoreError(f"database {name} is not a file; name another one")
+    try:
+        return _revision(path, patience)
+    except sqlite3.Error as error:
+        raise trouble(path, error) from error
+
+
+def _revision(path: Path, patience: float) -> str | None:
+    # Read-only, so that even the write-ahead log of a file that is not for us stays as it is.
+    address = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=patience)) as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        if not tables:
+            return None
+        if "alembic_version" not in tables:
+            raise StoreError(
+                f"database {inert(str(path))} is of another program; name another file"
+            )
+        ((revision,),) = connection.execute("SELECT version_num FROM alembic_version")
+    if revision != REVISION and not _is_older(revision):
+        raise StoreError(
+            f"database {inert(str(path))} was written by a newer screener "
+            f"(schema {inert(str(revision), 40)}); update the screener or name another file"
+        )
+    return str(revision)
+
+
+def _is_older(revision: str) -> bool:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    steps = ScriptDirectory.from_config(migrations()).walk_revisions()
+    return revision in {step.revision for step in steps}
