@@ -30,6 +30,7 @@ class Telephone(asyncio.DatagramProtocol):
         self._answer = answer
         self._transport: asyncio.DatagramTransport | None = None
         self._arrived = asyncio.Event()
+        self._unplugged = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the socket."""
@@ -111,10 +112,15 @@ class Telephone(asyncio.DatagramProtocol):
         self.messages.append(Message(time.time(), sent=True, text=text))
         self._transport.sendto(text.encode(errors="surrogateescape"), (to.host, to.port))
 
-    def close(self) -> None:
-        """Unplug it."""
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the port: from now on another program can have it."""
+        self._unplugged.set()
+
+    async def unplug(self) -> None:
+        """Close the socket, and wait until it is closed."""
         if self._transport is not None:
             self._transport.close()
+            await self._unplugged.wait()
 
 
 def _answers(message: Message, request: Request) -> bool:
@@ -133,7 +139,7 @@ async def telephone(
     try:
         yield plugged
     finally:
-        plugged.close()
+        await plugged.unplug()
 
 
 async def register(

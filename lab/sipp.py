@@ -124,7 +124,15 @@ class Sipp:
             ) from None
         return self.legs()
 
-    async def hangs_up_for_good(self) -> None:
+    def listens(self, address: Address) -> bool:
+        """Say whether it has bound a UDP port; LabError if it ended instead."""
+        if self.process.exit_code is not None:
+            raise LabError(f"{self.process.name} did not start:\n{self.process.tail()}")
+        # The kernel is asked, since a trial would take the port from it.
+        host = "".join(f"{int(part):02X}" for part in reversed(address.host.split(".")))
+        return f" {host}:{address.port:04X} " in Path("/proc/net/udp").read_text()
+
+    async def pulls_the_plug(self) -> None:
         """Vanish from the net without a word, as a telephone whose plug is pulled."""
         await self.process.kill()
 
@@ -160,7 +168,7 @@ async def handset(place: Place, who: Handset, password: str) -> AsyncIterator[Si
         raise LabError(f"the handset could not register: {answered.first_line}")
     try:
         async with _running("the handset", who.scenario(), here, place, []) as sipp:
-            await until(lambda: _listens(here) or None, START_LIMIT, f"SIPp on {here}")
+            await until(lambda: sipp.listens(here) or None, START_LIMIT, f"SIPp on {here}")
             yield sipp
     finally:
         await register(here, place.sip, password=password, seconds=0)
@@ -186,9 +194,3 @@ async def _running(
     finally:
         await process.stop(STOP_LIMIT)
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def _listens(address: Address) -> bool:
-    """Say whether something has bound a UDP port; asked of the kernel, so as not to bind it."""
-    host = "".join(f"{int(part):02X}" for part in reversed(address.host.split(".")))
-    return f" {host}:{address.port:04X} " in Path("/proc/net/udp").read_text()
