@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import structlog
+
 from screener.audio.prompts import Prompt
 from screener.calls.call import (
     Call,
@@ -15,6 +17,8 @@ from screener.calls.desk import Desk
 from screener.calls.entry import Entry
 from screener.domain.call_record import Disposition, EndedBy
 from screener.domain.policy import Rule, Verdict, decide
+
+log: Final = structlog.get_logger(__name__)
 
 
 async def inbound(call: Call, desk: Desk, entry: Entry) -> None:
@@ -38,6 +42,7 @@ async def inbound(call: Call, desk: Desk, entry: Entry) -> None:
             entry.if_caller_leaves = Disposition.ABANDONED_IN_WARNING
             if await call.play(desk.media(Prompt.WARNING), desk.prompt_seconds(Prompt.WARNING)):
                 entry.warned()
+                log.debug("warned")
             entry.if_caller_leaves = Disposition.ABANDONED_AFTER_WARNING
             await put_through(call, desk, entry, recorded=True)
 
