@@ -163,7 +163,8 @@ def report(rounds: Sequence[Spent], waits: Sequence[float]) -> Table:
     table.add_section()
     table.add_row("median", "", "", spread)
     table.caption = (
-        f"From the warning's end to the handset's INVITE: median {statistics.median(waits) * 1e3:.1f}"
+        "From the warning's end to the handset's INVITE: "
+        f"median {statistics.median(waits) * 1e3:.1f}"
         f" ms, worst {max(waits) * 1e3:.1f} ms of {len(waits)} calls"
     )
     return table
@@ -192,7 +193,3 @@ def main() -> None:
         Console().print(asyncio.run(measure()))
     except LabError as error:
         raise SystemExit(f"bench: {error}") from None
-
-
-if __name__ == "__main__":
-    main()

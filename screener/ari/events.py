@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,9 @@ _PARSERS: Mapping[str, Callable[[Json], Event]] = {
     "PlaybackFinished": _playback_finished,
     "ApplicationReplaced": lambda _: ApplicationReplaced(""),
 }
+
+
+EVENT_TYPES: Final = tuple(_PARSERS)
 
 
 def parse(json: Json) -> Event | None:

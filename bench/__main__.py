@@ -1,0 +1,5 @@
+"""``python -m bench``: every measurement there is."""
+
+from bench.cost import main
+
+main()
