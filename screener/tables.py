@@ -21,7 +21,7 @@ def calls_table(records: Sequence[CallRecord], country: Country) -> Table:
     """Return the call log for people, in the order given, times in the local zone."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("started", "caller", "class", "verdict", "why", "outcome", "recording"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"started", "verdict"})
     for record in records:
         name = inert(record.caller.name.strip(), LONGEST_NAME)
         recording = inert(str(record.recording.path)) if record.recording else ""

@@ -1,10 +1,12 @@
 """What the commands write: tables or JSON, and any trouble as one line on standard error."""
 
+import atexit
 import contextlib
 import io
 import json
 import os
 import shutil
+import signal
 import sys
 from typing import Any
 
@@ -15,7 +17,7 @@ from typer.core import TyperGroup
 from screener.domain.inert import inert
 from screener.store.database import StoreError
 
-CANNOT = 2  # exit code; 1 is the doctor's
+CANNOT, INTERRUPTED = 2, 130  # exit codes; 1 is the doctor's
 UNBROKEN = 500  # columns where no terminal limits them: grep finds a call on one line
 LONGEST_LINE = 500  # characters of a complaint
 
@@ -31,6 +33,8 @@ class OneLineErrors(TyperGroup):
         """Run one command and exit."""
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # as Python does for stderr
+        # From then on the work is done, and Ctrl-C could only make Python complain on its way out.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
         kwargs |= {"prog_name": "screener", "standalone_mode": False}
         try:
             code = super().main(*args, **kwargs) or 0
@@ -38,6 +42,11 @@ class OneLineErrors(TyperGroup):
             code = _complain(f"{error.format_message()} (see screener --help)")
         except (Failure, StoreError) as error:
             code = _complain(str(error))
+        except KeyboardInterrupt:
+            code = INTERRUPTED  # Typer says the same, except at the edges of what it guards
+        except SystemExit as early:
+            # Typer's own way out while it writes the help, where a reader has left.
+            code = 0 if isinstance(early.__context__, BrokenPipeError) else early.code
         sys.exit(code)
 
 
@@ -64,7 +73,7 @@ def say_table(table: RenderableType) -> None:
         file=page, force_terminal=coloured, width=width, markup=False, emoji=False, highlight=False
     )
     console.print(table)
-    say(page.getvalue().rstrip("\n"))
+    say("\n".join(line.rstrip() for line in page.getvalue().splitlines()))
 
 
 def say_json(value: object) -> None:

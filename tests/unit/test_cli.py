@@ -406,7 +406,14 @@ def started(database: Path, *words: str, **streams: object) -> "subprocess.Popen
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["calls"], 0), (["calls", "--json"], 0), (["check", "110"], 0), (["doctor"], 1)],
+    [
+        (["calls"], 0),
+        (["calls", "--json"], 0),
+        (["check", "110"], 0),
+        (["doctor"], 1),
+        (["--help"], 0),
+        (["calls", "--help"], 0),
+    ],
 )
 def test_a_reader_who_left_early_is_no_trouble(tmp_path: Path, words: list[str], code: int) -> None:
     database = tmp_path / "ill.db"
@@ -417,14 +424,6 @@ def test_a_reader_who_left_early_is_no_trouble(tmp_path: Path, words: list[str],
         os.close(write)
         _, complaint = process.communicate(timeout=60)
     assert (process.returncode, complaint) == (code, "")
-
-
-def test_help_for_a_reader_who_left_early_complains_about_nothing(database: Path) -> None:
-    read, write = os.pipe()
-    os.close(read)
-    with started(database, "--help", stdout=write) as process:
-        os.close(write)
-        assert process.communicate(timeout=60)[1] == ""
 
 
 def test_output_that_cannot_be_written_is_said_on_one_line(database: Path) -> None:
