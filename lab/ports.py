@@ -150,10 +150,10 @@ def _numbered(number: int) -> Place:
 def place_of_environment() -> Place:
     """Return the place that ``config/asterisk/start`` takes from the same variables.
 
-    Without any: SIP on 127.0.0.1:5060, the trunk at 127.0.0.2. LabError for what is no port.
+    The defaults are the same too. LabError for what is no address or port.
     """
     return Place(
-        sip=_address("ASTERISK_SIP_BIND", "127.0.0.1:5060"),
+        sip=_address("ASTERISK_SIP_BIND", "0.0.0.0:5060"),
         ari=Address("127.0.0.1", _port("ASTERISK_ARI_PORT", os.environ.get("ASTERISK_ARI_PORT"))),
         trunk=os.environ.get("ASTERISK_TRUNK", "127.0.0.2"),
         trunk_contact=_address("ASTERISK_TRUNK_CONTACT", "127.0.0.2:5060"),

@@ -29,6 +29,11 @@ async def until(look: Callable[[], Seen | None], seconds: float, awaited: str) -
         raise LabError(f"waited {seconds:g} s in vain for {awaited}") from None
 
 
+def guard() -> list[str]:
+    """Return the words before a command that make it end when we do, even if we are killed."""
+    return ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
+
+
 class Process:
     """One program in a process group of its own, so that a terminal's Ctrl-C does not reach it.
 
@@ -47,10 +52,9 @@ class Process:
     ) -> None:
         self.name = name
         self.log_file = log
-        guard = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
         with log.open("ab") as output:
             self._popen = subprocess.Popen(  # noqa: S603  (the laboratory's own commands)
-                [*guard, *command],
+                [*guard(), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,5 +1,6 @@
 """The telephones of the laboratory as SIPp scenarios: what a caller does, what a handset does."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -51,12 +52,14 @@ class Handset:
 
     It rings (180) and answers after ``answers_after`` milliseconds (None: never), or refuses at
     once with ``refuses_with``; it hangs up after ``hangs_up_after`` milliseconds of talk (None:
-    waits for the caller to). Sound as for ``Caller``.
+    waits for the caller to). Whoever shows the number ``ignores`` may ring as long as they like.
+    Sound as for ``Caller``.
     """
 
     answers_after: int | None = 200
     hangs_up_after: int | None = None
     refuses_with: int | None = None
+    ignores: str | None = None
     speaks: Path | None = None
     hears_at: int | None = None
 
@@ -168,6 +171,12 @@ def _called(who: Handset) -> list[str]:
             ("household", "To", ".*"),
         )
     ]
+    if who.ignores is not None:
+        # The display shows the number at the end of From's user part.
+        kept.append(
+            f'<ereg regexp="sip:{re.escape(who.ignores)}@" search_in="hdr" header="From:"'
+            ' assign_to="unwanted"/>'
+        )
     invited = ["CSeq: [$cseq] INVITE", f"To:[$household];tag={MARK}"]
     script = ['<recv request="INVITE"><action>', *kept, "</action></recv>"]
     if who.refuses_with is not None:
@@ -178,8 +187,13 @@ def _called(who: Handset) -> list[str]:
             '<Reference variables="caller"/>',
         ]
     script += [
-        *_send(_response(180, *invited)),
-        f'<recv request="CANCEL"{_timeout(who.answers_after, "answer")}/>',
+        *_send(_response(180, *invited), ' next="ignored" test="unwanted"' if who.ignores else ""),
+        f'<recv request="CANCEL"{_timeout(who.answers_after, "answer")} next="cancelled"/>',
+    ]
+    if who.ignores is not None:
+        script += ['<label id="ignored"/>', '<recv request="CANCEL"/>']
+    script += [
+        '<label id="cancelled"/>',
         *_send(_response(200, "[last_CSeq:]", f"[last_To:];tag={MARK}")),
         *_send(_response(487, *invited), ' retrans="500"'),
         '<recv request="ACK" next="end"/>',

@@ -103,9 +103,9 @@ class Screener:
         self._starts += 1
         self._process = Process(
             "the screener",
-            self._command("run"),
+            self.command_line("run"),
             log=self.directory / f"screener-{self._starts}.log",
-            environment=_environment(),
+            environment=own_environment(),
             directory=TOP,
         )
         try:
@@ -146,11 +146,11 @@ class Screener:
     async def command(self, *arguments: str) -> Said:
         """Run one of its commands with the same settings."""
         asked = await asyncio.create_subprocess_exec(
-            *self._command(*arguments),
+            *self.command_line(*arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=_environment(),
+            env=own_environment(),
             cwd=TOP,
         )
         try:
@@ -192,11 +192,12 @@ class Screener:
             shown = json.dumps(calls, ensure_ascii=False, indent=1)
             raise LabError(f"no {count} ended calls in {seconds:g} s, but {shown}") from None
 
-    def _command(self, *arguments: str) -> list[str]:
+    def command_line(self, *arguments: str) -> list[str]:
+        """Return one of its commands, with the settings, as words to run from TOP."""
         return [sys.executable, "-m", "screener", "--config", str(self.config), *arguments]
 
 
-def _environment() -> dict[str, str]:
+def own_environment() -> dict[str, str]:
     """Return our environment without settings of a screener, which would go before the file."""
     return {key: value for key, value in os.environ.items() if not key.startswith("SCREENER_")}
 
