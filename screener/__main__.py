@@ -1,5 +1,17 @@
-"""``python -m screener`` is the ``screener`` command."""
+"""The ``screener`` command, quiet from its first moment to its last when it is interrupted."""
 
-from screener.service import main
+import signal
 
-main()
+
+def main() -> None:
+    """Run the command."""
+    # While the parts are being loaded there is nothing to put in order: Ctrl-C simply ends it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from screener.service import main as run  # noqa: PLC0415
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ from screener.ari.connection import parse_version
 from screener.ari.probe import Probe
 from screener.audio import prompts
 from screener.doctor import Finding
+from screener.store.fraud_list import FraudList
 
 # 22.10.0 and before have published advisories: ARI read-only bypass, ARI escalation.
 SAFE_22: Final = (22, 10, 1)
@@ -49,6 +50,16 @@ async def check_asterisk(ask: Callable[[], Awaitable[Probe]]) -> list[Finding]:
             "connected" if probe.registered else "not running: Asterisk warns, records and rings",
             "" if probe.registered else "Start it: screener run. Its log says why it stopped.",
         ),
+    ]
+
+
+def check_fraud_list(path: Path | None, fraud: FraudList) -> list[Finding]:
+    """Look at the list of known fraud numbers: a row that cannot be read stops nobody."""
+    if path is None:
+        return [Finding("fraud list", True, "none is set", "")]
+    advice = f"Mend {path}, or correct [lists] fraud; then start the screener again."
+    return [Finding("fraud list", False, fault, advice) for fault in fraud.faults] or [
+        Finding("fraud list", True, f"{len(fraud.entries)} numbers in {path}", "")
     ]
 
 

@@ -60,7 +60,7 @@ class Screener:
         """Screen calls until SIGTERM or SIGINT. Raises Failure where that cannot begin or go on."""
         logs.configure(self._settings.log.format, self._settings.log.level)
         password = self._password()
-        fraud = self._fraud_list()
+        fraud = self._known_fraud()
         self._complain(fraud)
         asterisk = self._settings.asterisk
         stop = asyncio.Event()
@@ -106,6 +106,7 @@ class Screener:
         except StoreError as error:
             advice = "Correct [database] path, or put a copy of the database in its place."
             found.append(Finding("database", False, str(error), advice))
+        found += checkup.check_fraud_list(chosen.lists.fraud, self._known_fraud())
         found += checkup.check_prompts(chosen.prompts.directory, chosen.language)
         found += checkup.check_disk(chosen.recordings.directory)
         return found
@@ -149,10 +150,17 @@ class Screener:
             return FraudList(entries={}, faults=[])
         return read_fraud_list(path, partial(parse_entry, country=self.country))
 
+    def _known_fraud(self) -> FraudList:
+        """Return the fraud list; without it everybody is screened, and the telephone rings."""
+        try:
+            return self._fraud_list()
+        except StoreError as error:
+            return FraudList(entries={}, faults=[str(error)])
+
     def _complain(self, fraud: FraudList) -> None:
         """Say at start what is wrong but stops no call from ringing."""
         for fault in fraud.faults:
-            log.warning("fraud_list_row_skipped", fault=fault)
+            log.warning("fraud_list_faulty", fault=fault)
         chosen = self._settings
         for fault in prompts.faults(chosen.prompts.directory, chosen.language):
             log.error("prompt_unusable", fault=fault)
