@@ -30,7 +30,7 @@ lint: venv ## Linter, formatter in checking mode, type checker, shell scripts
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
-	shellcheck scripts/get-* scripts/lock config/asterisk/start .ci/run
+	shellcheck scripts/* config/asterisk/start .ci/run
 
 format: venv ## Put all Python files into the one format, and mend what can be mended safely
 	$(python) -m ruff check --fix .
@@ -43,8 +43,8 @@ prompts: ## Make the recordings that callers hear again from their texts
 	@scripts/get-venv .venv-prompts prompts/requirements.txt
 	.venv-prompts/bin/python prompts/make.py $(ARGS)
 
-images: venv sipp ## Build the container images and place a call through them
-	@$(python) scripts/check_images.py $(ARGS)
+images: ## Build the container images and place a call through them
+	@scripts/check-images
 
 clean: ## Remove all that was fetched or made here, but no call log and no recording
 	rm -rf .venv .venv-* .asterisk .mypy_cache .pytest_cache .ruff_cache .hypothesis
