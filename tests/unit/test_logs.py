@@ -80,7 +80,8 @@ def test_the_call_id_stands_on_every_line_also_on_those_of_libraries(fmt: str) -
     assert "c-17" not in after
 
 
-@pytest.mark.parametrize("name", BAD_NAMES)
+# By number, as parallel test workers cannot tell each other such names.
+@pytest.mark.parametrize("name", BAD_NAMES, ids=range(len(BAD_NAMES)))
 @pytest.mark.parametrize("fmt", ["console", "json"])
 def test_a_caller_name_is_inert_as_event_value_or_argument(fmt: str, name: str) -> None:
     lines = configured(fmt)
