@@ -92,8 +92,8 @@ class Request:
         )
 
 
-def response_to(request: Message, status: int) -> str:
-    """Return a response to a request, without a body."""
+def response_to(request: Message, status: int, *headers: str) -> str:
+    """Return a response to a request, with more headers if given, without a body."""
     to = request.header("To")
     lines = [
         f"SIP/2.0 {status} Told so",
@@ -102,6 +102,7 @@ def response_to(request: Message, status: int) -> str:
         f"To: {to if ';tag=' in to else f'{to};tag=lab'}",
         f"Call-ID: {request.call_id}",
         f"CSeq: {request.header('CSeq')}",
+        *headers,
         "Content-Length: 0",
         "",
         "",

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import TypeAlias, cast
 
 from lab import LabError
 from lab.message import Message
@@ -12,18 +12,17 @@ from lab.ports import Address
 from lab.request import Request, response_to
 
 ANSWER_LIMIT = 5  # seconds
+Answer: TypeAlias = Callable[[Message], int | str | None]
 RESEND = 0.5  # seconds; T1 of RFC 3261, section 17.1.1.1
 
 
 class Telephone(asyncio.DatagramProtocol):
     """A SIP telephone at ``here`` that talks to ``peer`` and keeps all that it sent and received.
 
-    Requests that come in are answered by ``answer``: a status for each, or None for silence.
+    Requests that come in are answered by ``answer``: by a status, a whole response, or not at all.
     """
 
-    def __init__(
-        self, here: Address, peer: Address, answer: Callable[[Message], int | None]
-    ) -> None:
+    def __init__(self, here: Address, peer: Address, answer: Answer) -> None:
         self.here = here
         self.peer = peer
         self.messages: list[Message] = []
@@ -44,9 +43,11 @@ class Telephone(asyncio.DatagramProtocol):
         self.messages.append(message)
         self._arrived.set()
         if not message.status and message.method != "ACK":
-            status = self._answer(message)
-            if status is not None:
-                self._send(response_to(message, status), Address(*addr))
+            match self._answer(message):
+                case int(status):
+                    self._send(response_to(message, status), Address(*addr))
+                case str(text):
+                    self._send(text, Address(*addr))
 
     def requests(self, method: str) -> list[Message]:
         """Return the requests of that method that came in; one retransmitted counts once."""
@@ -130,7 +131,7 @@ def _answers(message: Message, request: Request) -> bool:
 
 @asynccontextmanager
 async def telephone(
-    here: Address, peer: Address, answer: Callable[[Message], int | None] = lambda _: 486
+    here: Address, peer: Address, answer: Answer = lambda _: 486
 ) -> AsyncIterator[Telephone]:
     """Plug in a telephone; unless told otherwise it is busy."""
     _, plugged = await asyncio.get_running_loop().create_datagram_endpoint(
@@ -142,14 +143,16 @@ async def telephone(
         await plugged.unplug()
 
 
-async def register(
-    here: Address, registrar: Address, *, user: str = "handset", password: str, seconds: int = 300
-) -> Message:
-    """Register ``user`` at ``here`` (0 seconds: take it back) and return the final response."""
-    account = f"<sip:{user}@{registrar}>"
-    contact = (f"Contact: <sip:{user}@{here}>", f"Expires: {seconds}")
-    request = Request(
-        method="REGISTER", uri=f"sip:{registrar}", from_=account, to=account, headers=contact
+def registration(phone: Telephone, user: str = "handset", seconds: int = 300) -> Request:
+    """Return the REGISTER of a telephone for an account at its peer; 0 seconds take it back."""
+    account = f"<sip:{user}@{phone.peer}>"
+    contact = (f"Contact: <sip:{user}@{phone.here}>", f"Expires: {seconds}")
+    return Request(
+        method="REGISTER", uri=f"sip:{phone.peer}", from_=account, to=account, headers=contact
     )
+
+
+async def register(here: Address, registrar: Address, password: str, seconds: int = 300) -> Message:
+    """Register the handset at ``here``, where another program will be; return the response."""
     async with telephone(here, registrar) as phone:
-        return await phone.ask(request, user=user, password=password)
+        return await phone.ask(registration(phone, seconds=seconds), password=password)

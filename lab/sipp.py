@@ -163,7 +163,7 @@ async def calling(
 async def handset(place: Place, who: Handset, password: str) -> AsyncIterator[Sipp]:
     """Register the household's handset and let it take calls; leaving takes it off again."""
     here = place.sip_port(place.handset)
-    answered = await register(here, place.sip, password=password)
+    answered = await register(here, place.sip, password)
     if answered.status != 200:
         raise LabError(f"the handset could not register: {answered.first_line}")
     try:
@@ -171,7 +171,7 @@ async def handset(place: Place, who: Handset, password: str) -> AsyncIterator[Si
             await until(lambda: sipp.listens(here) or None, START_LIMIT, f"SIPp on {here}")
             yield sipp
     finally:
-        await register(here, place.sip, password=password, seconds=0)
+        await register(here, place.sip, password, seconds=0)
 
 
 @asynccontextmanager
