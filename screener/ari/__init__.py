@@ -4,17 +4,21 @@ from screener.ari.client import Ari
 from screener.ari.errors import (
     AriError,
     Conflict,
+    NoAri,
     NotFound,
     Refused,
     RequestFailed,
     TooOld,
     Unreachable,
 )
+from screener.ari.limits import Limits
 
 __all__ = [
     "Ari",
     "AriError",
     "Conflict",
+    "Limits",
+    "NoAri",
     "NotFound",
     "Refused",
     "RequestFailed",

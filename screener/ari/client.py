@@ -3,22 +3,20 @@
 import asyncio
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any, Final
 
 import structlog
 
 from screener.ari.connection import Connection, connect
-from screener.ari.errors import Refused, Unreachable
+from screener.ari.errors import NoAri, Refused, Unreachable
 from screener.ari.events import ApplicationReplaced, ConnectionLost, Event, Reconnected, parse
+from screener.ari.limits import Limits
 from screener.ari.resources import Applications, Channels, Events
 
 log: Final = structlog.get_logger(__name__)
 
 Inbox = asyncio.Queue[Event]
-
-_FIRST_DELAY_SECONDS: Final = 0.1
-_LONGEST_DELAY_SECONDS: Final = 5.0
 
 
 class Ari:
@@ -34,8 +32,7 @@ class Ari:
         application: str,
         user: str,
         password: str,
-        *,
-        request_seconds: float = 2.0,
+        limits: Limits = Limits(),  # noqa: B008  (immutable)
     ) -> None:
         self.channels: Final = Channels(self._request)
         self.applications: Final = Applications(self._request, application)
@@ -43,7 +40,7 @@ class Ari:
         self.arrivals: Final[Inbox] = asyncio.Queue()
         self.url: Final = url
         self._identity = (url, application, user, password)
-        self._request_seconds = request_seconds
+        self._limits = limits
         self._connection: Connection | None = None
         self._inboxes: dict[str, Inbox] = {}
 
@@ -72,32 +69,39 @@ class Ari:
         Raises Refused or TooOld (trying again will not help), at start or later, and Refused
         when another screener takes our name.
         """
-        delay = _FIRST_DELAY_SECONDS
+        limits, clock = self._limits, asyncio.get_running_loop()
+        delay = limits.first_delay
+        last_seen = clock.time()
         while True:
             try:
-                async with connect(
-                    *self._identity, request_seconds=self._request_seconds
-                ) as connection:
-                    delay = _FIRST_DELAY_SECONDS
+                async with connect(*self._identity, limits) as connection:
+                    connected = clock.time()
                     await self._read(connection)
+                last_seen = clock.time()
                 log.warning("asterisk_connection_lost", url=self.url)
-            except Unreachable as error:
+                # One that breaks at once, time and again, is no reason to hurry.
+                if last_seen - connected > limits.longest_delay:
+                    delay = limits.first_delay
+            except (Unreachable, NoAri) as error:
+                if isinstance(error, NoAri) and clock.time() - last_seen > limits.boot:
+                    raise
                 log.warning("asterisk_unreachable", error=str(error), next_try_seconds=delay)
             # Jitter, so that many screeners do not return to one Asterisk in step.
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311  (not a secret)
-            delay = min(2 * delay, _LONGEST_DELAY_SECONDS)
+            delay = min(2 * delay, limits.longest_delay)
 
     async def _read(self, connection: Connection) -> None:
         self._connection = connection
         log.info("asterisk_connected", url=self.url, version=connection.version)
         self._tell_everyone(Reconnected(""))
         try:
-            async for json in connection.events():
-                event = parse(json)
-                if isinstance(event, ApplicationReplaced):
-                    raise Refused("another screener connected under the same application name")
-                if event is not None:
-                    self._inboxes.get(event.channel_id, self.arrivals).put_nowait(event)
+            async with aclosing(connection.events()) as events:
+                async for json in events:
+                    event = parse(json)
+                    if isinstance(event, ApplicationReplaced):
+                        raise Refused("another screener connected under the same application name")
+                    if event is not None:
+                        self._inboxes.get(event.channel_id, self.arrivals).put_nowait(event)
         finally:
             self._connection = None
             self._tell_everyone(ConnectionLost(""))

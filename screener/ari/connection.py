@@ -1,23 +1,23 @@
 """One connection to Asterisk: events come in by WebSocket, requests go out by it or by HTTP."""
 
 import asyncio
+import base64
 import itertools
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
 
-from screener.ari.errors import Refused, TooOld, Unreachable, request_failed
+from screener.ari.errors import NoAri, Refused, TooOld, Unreachable, request_failed
 from screener.ari.events import EVENT_TYPES
+from screener.ari.limits import Limits
 
 OLDEST: Final = (20,)
 # REST over the event WebSocket came with 20.14, 22.4 and every 23 (Asterisk's UPGRADE notes).
 _REST_OVER_WEBSOCKET: Final = {20: 14, 22: 4}
-_HEARTBEAT_SECONDS: Final = 5.0
-_CONNECT_SECONDS: Final = 5.0
 
 
 def parse_version(text: str) -> tuple[int, ...]:
@@ -73,7 +73,7 @@ class Connection:
             raise request_failed(name, status, body)
         return json.loads(body) if body else None
 
-    async def events(self) -> AsyncIterator[dict[str, Any]]:
+    async def events(self) -> AsyncGenerator[dict[str, Any], None]:
         """Yield Asterisk's events as they come; ends when the connection does. One reader only."""
         try:
             async for message in self._websocket:
@@ -87,7 +87,7 @@ class Connection:
                     continue
                 if parsed.get("type") == "RESTResponse":
                     answer = self._answers.get(str(parsed.get("request_id")))
-                    if answer and not answer.done():
+                    if answer and not answer.done() and isinstance(parsed.get("status_code"), int):
                         answer.set_result(parsed)
                 else:
                     yield parsed
@@ -123,7 +123,7 @@ class Connection:
 
 @asynccontextmanager
 async def connect(
-    url: str, application: str, user: str, password: str, *, request_seconds: float = 2.0
+    url: str, application: str, user: str, password: str, limits: Limits
 ) -> AsyncIterator[Connection]:
     """Connect to Asterisk at ``url`` (http://host:port) as ``application``.
 
@@ -131,21 +131,25 @@ async def connect(
     here on; whatever arrives before ``events`` is read waits there.
     """
     async with http_client(url, user, password) as http:
-        version = await ask_version(http, url, user)
+        version = await ask_version(http, url, user, limits.connect)
         query = {"app": application, "subscribeAll": "false"}
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with asyncio.timeout(limits.connect):
                 websocket = await http.ws_connect(
-                    "/ari/events", params=query, heartbeat=_HEARTBEAT_SECONDS
+                    "/ari/events",
+                    params=query,
+                    heartbeat=limits.heartbeat,
+                    # An Asterisk that hangs says no goodbye; do not wait for it at the end.
+                    timeout=aiohttp.ClientWSTimeout(ws_close=limits.request),
                 )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unreachable(f"Asterisk at {url} opened no event WebSocket: {error}") from error
         async with websocket:
-            await _hear_only(http, application)
-            yield Connection(http, websocket, version, request_seconds)
+            await _hear_only(http, application, limits.connect)
+            yield Connection(http, websocket, version, limits.request)
 
 
-async def _hear_only(http: aiohttp.ClientSession, application: str) -> None:
+async def _hear_only(http: aiohttp.ClientSession, application: str, seconds: float) -> None:
     """Ask Asterisk for the events we read and no others: nine of the sixty of a call.
 
     It is a saving, not a need: an Asterisk that will not (before 16.3) is listened to all the same.
@@ -154,7 +158,7 @@ async def _hear_only(http: aiohttp.ClientSession, application: str) -> None:
     # The filter holds for answers to requests, too.
     wanted = {"allowed": [{"type": kind} for kind in (*EVENT_TYPES, "RESTResponse")]}
     try:
-        async with asyncio.timeout(_CONNECT_SECONDS), http.put(path, json=wanted):
+        async with asyncio.timeout(seconds), http.put(path, json=wanted):
             pass
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise Unreachable(f"Asterisk stopped answering: {error}") from error
@@ -162,33 +166,36 @@ async def _hear_only(http: aiohttp.ClientSession, application: str) -> None:
 
 def http_client(url: str, user: str, password: str) -> aiohttp.ClientSession:
     """Return a client for ARI's web server; the password goes into a header, never into a URL."""
+    credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
     return aiohttp.ClientSession(
         url,
-        auth=aiohttp.BasicAuth(user, password, encoding="utf-8"),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+        headers={"Authorization": f"Basic {credentials}"},
+        timeout=aiohttp.ClientTimeout(total=None),  # each use has a limit of its own
     )
 
 
-async def ask_version(http: aiohttp.ClientSession, url: str, user: str) -> str:
+async def ask_version(
+    http: aiohttp.ClientSession, url: str, user: str, seconds: float = Limits().connect
+) -> str:
     """Ask Asterisk which release it is, and so find out whether it lets us in.
 
     Raises Unreachable, Refused or TooOld.
     """
     try:
-        async with asyncio.timeout(_CONNECT_SECONDS), http.get("/ari/asterisk/info") as answer:
+        async with asyncio.timeout(seconds), http.get("/ari/asterisk/info") as answer:
             if answer.status in {401, 403}:
                 raise Refused(f"Asterisk at {url} refuses user {user}: wrong user or password")
             if answer.status == 404:
-                raise Refused(f"what answers at {url} is no Asterisk with ARI enabled")
+                raise NoAri(f"what answers at {url} is no Asterisk with ARI enabled")
             if answer.status >= 400:
                 raise Unreachable(f"Asterisk at {url} answers {answer.status} to everything")
-            version = str((await answer.json())["system"]["version"])
+            version = str((await answer.json(content_type=None))["system"]["version"])
     except TimeoutError:
         raise Unreachable(f"Asterisk at {url} does not answer") from None
     except (aiohttp.ClientError, OSError) as error:
         raise Unreachable(f"Asterisk at {url} cannot be reached: {error}") from error
     except (ValueError, KeyError, TypeError):
-        raise Refused(f"what answers at {url} is not Asterisk") from None
+        raise NoAri(f"what answers at {url} is not Asterisk") from None
     numbers = parse_version(version)
     if numbers and numbers < OLDEST:
         raise TooOld(f"Asterisk {version} is too old: {OLDEST[0]} or later is needed")

@@ -2,7 +2,8 @@
 
 AriError
 ├── Unreachable         no connection, or no answer in time; trying again may help
-├── Refused             the user or password is wrong, or ARI is not enabled
+├── Refused             the user or password is wrong, or another took our name
+│   └── NoAri           404 to everything: ARI is not enabled, or Asterisk is still starting
 ├── TooOld              this Asterisk is older than the first supported release
 └── RequestFailed       Asterisk answered with an HTTP status of 400 or more
     ├── NotFound        404: the channel (playback, subscription …) is no more
@@ -22,6 +23,10 @@ class Unreachable(AriError):
 
 class Refused(AriError):
     """Asterisk does not let this user in; trying again with the same password will not help."""
+
+
+class NoAri(Refused):
+    """A web server, but no ARI there: not enabled, not loaded yet, or not Asterisk at all."""
 
 
 class TooOld(AriError):
