@@ -59,6 +59,8 @@ def _release(command: str) -> int:
 class Asterisk:
     """The Asterisk that screens calls, with the repository's own configuration and dialplan.
 
+    ``configuration`` is the directory with its ``start``, for another Asterisk than that.
+
     ``async with`` starts it and waits until it is ready; leaving ends it. PortTakenError before
     anything starts, LabError with the end of its log if it does not come up. Its files lie below
     ``directory``, or in a temporary directory that is gone afterwards.
@@ -73,7 +75,7 @@ class Asterisk:
         recordings: Path | None = None,
         prompts: Path = TOP / "prompts",
         language: str = "ja",
-        options: tuple[str, ...] = (),
+        configuration: Path = TOP / "config" / "asterisk",
     ) -> None:
         self.place = place
         self._temporary = directory is None
@@ -83,7 +85,7 @@ class Asterisk:
         self.recordings = recordings or self.directory / "recordings"
         self.prompts = prompts
         self.language = language
-        self.options = options
+        self.configuration = configuration
         self._process: Process | None = None
 
     @property
@@ -133,7 +135,7 @@ class Asterisk:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._process = Process(
             "Asterisk",
-            [TOP / "config" / "asterisk" / "start", *self.options],
+            [self.configuration / "start"],
             log=self.directory / "console.log",
             environment=self.environment(),
         )

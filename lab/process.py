@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,22 @@ async def until(look: Callable[[], Seen | None], seconds: float, awaited: str) -
             return seen
     except TimeoutError:
         raise LabError(f"waited {seconds:g} s in vain for {awaited}") from None
+
+
+@contextlib.asynccontextmanager
+async def alongside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Do something while the block lasts; what goes wrong in it is raised at the block's end.
+
+    Unlike a task group's, the block's own exception comes out as it is.
+    """
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
 
 
 def guard() -> list[str]:

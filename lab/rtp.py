@@ -5,13 +5,14 @@ import secrets
 import struct
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import cast
 
 import numpy as np
 
 from lab.listen import RATE, Sound, decode_ulaw, encode_ulaw
 from lab.ports import Address
+from lab.process import alongside
 
 FRAME = 160  # samples in a packet: 20 ms
 
@@ -86,10 +87,7 @@ async def ear(here: Address, says: Sound | None = None) -> AsyncIterator[Ear]:
         lambda: Ear(here), local_addr=(here.host, here.port)
     )
     try:
-        async with asyncio.TaskGroup() as tasks:
-            speaking = None if says is None else tasks.create_task(listening.speak(says))
+        async with nullcontext() if says is None else alongside(listening.speak(says)):
             yield listening
-            if speaking:
-                speaking.cancel()
     finally:
         listening.close()

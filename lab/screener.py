@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from lab import LabError
 from lab.asterisk import TOP, Asterisk
@@ -19,7 +19,8 @@ START_LIMIT = 20  # seconds; about one is usual
 COMMAND_LIMIT = 20
 STOP_LIMIT = 30  # longer than its own drain
 
-Tables = Mapping[str, str | int | bool | Mapping[str, str | int | bool]]
+Tables: TypeAlias = Mapping[str, Any]
+"""Settings: a value, or a section of values, for each key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ class Sipp:
         host = "".join(f"{int(part):02X}" for part in reversed(address.host.split(".")))
         return f" {host}:{address.port:04X} " in Path("/proc/net/udp").read_text()
 
-    async def pulls_the_plug(self) -> None:
+    async def hangs_up_for_good(self) -> None:
         """Vanish from the net without a word, as a telephone whose plug is pulled."""
         await self.process.kill()
 

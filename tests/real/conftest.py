@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from lab.asterisk import TOP, Asterisk
 from lab.listen import RATE, load, save
+from lab.outside import Outside, outside_world
 from lab.ports import Place, own_place
 from lab.screener import Screener
 
@@ -59,3 +60,10 @@ async def screener(asterisk: Asterisk, quick_prompts: Path) -> AsyncIterator[Scr
     settings = {"prompts": {"directory": str(quick_prompts)}}
     async with Screener(asterisk, settings=settings) as running:
         yield running
+
+
+@pytest_asyncio.fixture
+async def outside(asterisk: Asterisk) -> AsyncIterator[Outside]:
+    """The outside world around the worker's Asterisk: people with ears."""
+    async with outside_world(asterisk) as world:
+        yield world
