@@ -16,8 +16,9 @@ help: ## This list
 demo: venv asterisk sipp ## A small day of calls on a real Asterisk, and the call log they leave
 	@$(python) -m lab.demo $(ARGS)
 
+# Several at once: each worker has an Asterisk and addresses of its own (lab/ports.py).
 test: venv asterisk sipp ## All tests, those against the real Asterisk included
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 run: venv asterisk ## Asterisk and the screener in the foreground; Ctrl-C ends them
 	@$(python) -m lab.run $(ARGS)
