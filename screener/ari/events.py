@@ -7,14 +7,19 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One leg of a call. ``number`` and ``name`` are the caller ID exactly as it came."""
+    """One leg of a call.
+
+    ``number`` and ``caller_name`` are the caller ID exactly as it came. ``stasis_args`` is what the
+    dialplan handed to Stasis, None while the channel is elsewhere in the dialplan: the one sign
+    to go by, since an application's list of channels names those it merely listens to as well.
+    """
 
     id: str
-    name: str = ""
     state: str = ""
     number: str = ""
     caller_name: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    stasis_args: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,9 @@ class StasisEnd(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChannelHangupRequest(Event):
-    """The far end of the channel hung up."""
+    """The channel is to end. ``soft`` if Asterisk itself wants that, not the far end."""
+
+    soft: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +102,25 @@ Json = Mapping[str, Any]
 
 def _channel(json: Json) -> Channel:
     caller = json.get("caller") or {}
+    dialplan = json.get("dialplan") or {}
     return Channel(
         id=str(json["id"]),
-        name=str(json.get("name", "")),
         state=str(json.get("state", "")),
         number=str(caller.get("number", "")),
         caller_name=str(caller.get("name", "")),
         variables={k: str(v) for k, v in (json.get("channelvars") or {}).items()},
+        stasis_args=_stasis_args(dialplan.get("app_name"), str(dialplan.get("app_data") or "")),
     )
+
+
+def _stasis_args(application: str | None, arguments: str) -> tuple[str, ...] | None:
+    match application:
+        case "Stasis":
+            return tuple(arguments.split(",")[1:])
+        case "StasisBroadcast":  # its arguments are a limit and a filter, not ours
+            return ()
+        case _:
+            return None
 
 
 def _playback_finished(json: Json) -> PlaybackFinished:
@@ -129,7 +147,7 @@ _PARSERS: Mapping[str, Callable[[Json], Event]] = {
         _id(json), _channel(json["channel"]), tuple(str(arg) for arg in json.get("args") or ())
     ),
     "StasisEnd": lambda json: StasisEnd(_id(json)),
-    "ChannelHangupRequest": lambda json: ChannelHangupRequest(_id(json)),
+    "ChannelHangupRequest": lambda json: ChannelHangupRequest(_id(json), bool(json.get("soft"))),
     "ChannelDestroyed": lambda json: ChannelDestroyed(_id(json), int(json.get("cause") or 0)),
     "Dial": _dial,
     "PlaybackFinished": _playback_finished,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
-from screener.ari.errors import NotFound
+from screener.ari.errors import NotFound, RequestFailed
 from screener.ari.events import Channel, parse_channel
 
 # One request: method, path below /ari, query. Returns the JSON of the answer, None where empty.
@@ -20,6 +20,10 @@ class Channels:
     async def list(self) -> list[Channel]:
         """Return every channel that Asterisk has, ours or not."""
         return [parse_channel(json) for json in await self._request("GET", "channels")]
+
+    async def get(self, channel_id: str) -> Channel:
+        """Return one channel, ours or not; NotFound when it is no more."""
+        return parse_channel(await self._request("GET", f"channels/{quote(channel_id)}"))
 
     async def answer(self, channel_id: str) -> None:
         """Answer the channel (SIP: 200)."""
@@ -67,9 +71,14 @@ class Applications:
         return [str(channel_id) for channel_id in answer["channel_ids"]]
 
     async def subscribe(self, channel_id: str) -> None:
-        """Go on hearing of a channel after it went on in the dialplan."""
+        """Hear of a channel also after it went on in the dialplan; NotFound if it is no more."""
         path = f"applications/{quote(self._name)}/subscription"
-        await self._request("POST", path, eventSource=f"channel:{channel_id}")
+        try:
+            await self._request("POST", path, eventSource=f"channel:{channel_id}")
+        except RequestFailed as error:
+            if error.status == 422:  # ARI's word for an event source that does not exist
+                raise NotFound(f"POST {path}", 422, "the channel is no more") from None
+            raise
 
 
 class Events:

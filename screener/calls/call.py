@@ -25,7 +25,7 @@ from screener.ari.events import (
 _CLAIMED_SECONDS: Final = 2.0
 _PLAYBACK_SLACK_SECONDS: Final = 5.0
 _HAND_BACK_SECONDS: Final = 60.0
-_HAND_BACK_PAUSE_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = 1.0
 
 
 class CallerHungUp(Exception):
@@ -164,6 +164,7 @@ class Call:
                     missed = await self._catch_up()
                     if missed:
                         yield missed
+                    if isinstance(missed, RingingEnded | CallEnded):
                         return
 
     async def hand_back(self) -> None:
@@ -181,21 +182,24 @@ class Call:
                 except Conflict:
                     pass  # not in Stasis: the dialplan has it already
                 except (RequestFailed, Unreachable):
-                    await asyncio.sleep(_HAND_BACK_PAUSE_SECONDS)
+                    await asyncio.sleep(_PAUSE_SECONDS)
                     continue
                 self.held = False
 
-    async def resume(self, *, held: bool) -> bool:
+    def resume(self, channel: Channel) -> bool:
         """Take up a call of which nothing was heard for a while: a gap, an earlier screener.
 
         True if it stands in the middle of being screened, which cannot be taken up again; else
         ``ring_steps`` goes on with it.
         """
-        self.held = held
-        if held and not await self._ari.channels.variable(self.id, "DIALSTATUS"):
-            return True
-        self.held = False
-        self._inbox.put_nowait(Reconnected(self.id))
+        self.held = channel.stasis_args is not None
+        match channel.stasis_args:
+            case ("rang", _) as args:
+                self._inbox.put_nowait(StasisStart(self.id, channel, args))
+            case None:
+                self._inbox.put_nowait(Reconnected(self.id))
+            case _:
+                return True
         return False
 
     def _came_back(self, dialstatus: str) -> RingingEnded:
@@ -215,23 +219,31 @@ class Call:
 
     async def _still_there(self) -> None:
         """Raise CallerHungUp if that is why a sound was cut short: the event may still come."""
-        if all(channel.id != self.id for channel in await self._ari.channels.list()):
+        if await self._look() is None:
             raise CallerHungUp
 
+    async def _look(self) -> Channel | None:
+        """Ask Asterisk for the channel; None if it is no more."""
+        channels = await self._ari.channels.list()
+        return next((channel for channel in channels if channel.id == self.id), None)
+
     async def _catch_up(self) -> RingStep | None:
-        """After a gap: listen again, and return what was missed if it was the end."""
+        """After a gap: listen again, and return what was missed, as far as it still shows."""
         try:
-            if all(channel.id != self.id for channel in await self._ari.channels.list()):
+            channel = await self._look()
+            if channel is None:
                 return CallEnded(by_caller=None)
             await self._ari.applications.subscribe(self.id)
-            if self.id in await self._ari.applications.channel_ids():
-                dialstatus = await self._ari.channels.variable(self.id, "DIALSTATUS")
-                if dialstatus:
+            match channel.stasis_args:
+                case ("rang", dialstatus):
                     return self._came_back(dialstatus)
+                case None if await self._ari.channels.variable(self.id, "DIALSTATUS") == "ANSWER":
+                    return HandsetAnswered()
         except NotFound:
             return CallEnded(by_caller=None)
         except (RequestFailed, Unreachable):
-            pass  # the next gap or the end of the channel will tell
+            await asyncio.sleep(_PAUSE_SECONDS)
+            self._inbox.put_nowait(Reconnected(self.id))
         return None
 
     @contextmanager

@@ -49,7 +49,7 @@ class Switchboard:
                         # An Asterisk without StasisBroadcast puts calls straight into our hands.
                         tasks.create_task(self._take(channel, claim=False))
                     case StasisStart(channel=channel):
-                        tasks.create_task(self._resume(channel, None, held=True))
+                        tasks.create_task(self._resume(channel, None))
                     case Reconnected():
                         tasks.create_task(self._take_stock(tasks))
 
@@ -76,11 +76,11 @@ class Switchboard:
 
         await self._attend(channel, Entry(self._desk), screened)
 
-    async def _resume(self, channel: Channel, record: CallRecord | None, *, held: bool) -> None:
+    async def _resume(self, channel: Channel, record: CallRecord | None) -> None:
         """Go on with a call that began under an earlier screener, or before a gap."""
 
         async def resumed(call: Call, entry: Entry) -> None:
-            if await call.resume(held=held):
+            if call.resume(channel):
                 entry.failed_open()
                 await call.hand_back()
             await follow(call, self._desk, entry)
@@ -136,14 +136,15 @@ class Switchboard:
         """See to the calls that are there and in nobody's hands, and to rows left open."""
         try:
             there = {channel.id: channel for channel in await self._ari.channels.list()}
-            held = there.keys() & set(await self._ari.applications.channel_ids())
+            ours = set(await self._ari.applications.channel_ids())
         except (RequestFailed, Unreachable) as error:
             log.warning("stock_not_taken", error=str(error))  # the next connection tries again
             return
         rows = {record.id: record for record in await self._unfinished()}
+        held = {each for each in ours & there.keys() if there[each].stasis_args is not None}
         for call_id in (held | rows.keys()) - self._calls.keys():
             channel = there.get(call_id, Channel(call_id))
-            tasks.create_task(self._resume(channel, rows.get(call_id), held=call_id in held))
+            tasks.create_task(self._resume(channel, rows.get(call_id)))
         log.info("ready")
 
     @staticmethod

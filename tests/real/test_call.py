@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from lab.ports import Address
 from lab.process import until
 from lab.rtp import ear
 from lab.scenario import Caller, Handset, Moment
-from lab.screener import Screener
+from lab.screener import Screener, Tables
 from lab.sipp import calling, handset
 
 CALLER_TONE, HANDSET_TONE = 440.0, 620.0
@@ -112,7 +113,10 @@ async def test_a_warned_caller_whom_nobody_answers_is_told_so(
     asterisk: Asterisk, quick_prompts: Path, household: Handset | None, disposition: str
 ) -> None:
     """The screener, not the network, ends the call, after a second prompt."""
-    settings = {"prompts": {"directory": str(quick_prompts)}, "call": {"ring_seconds": 5}}
+    settings: Tables = {
+        "prompts": {"directory": str(quick_prompts)},
+        "call": {"ring_seconds": 5},
+    }
     place = asterisk.place
     ear_of_caller = Address(place.trunk, place.media_port(place.trunk))
     async with Screener(asterisk, settings=settings) as screener:
@@ -306,27 +310,28 @@ async def test_a_recording_survives_a_killed_asterisk_to_its_last_second(
     """The screener closes the row of the call that was cut short once Asterisk is back."""
     place = own_asterisk.place
     caller_ear = Address(place.trunk, place.media_port(place.trunk))
-    settings = {"prompts": {"directory": str(quick_prompts)}}
-    async with Screener(own_asterisk, settings=settings, directory=tmp_path / "s") as screener:
-        async with (
-            ear(caller_ear, says=tone(CALLER_TONE, 30)),
-            handset(place, Handset(answers_after=100), own_asterisk.handset_password),
-            calling(place, Caller(hears_at=caller_ear.port)) as caller,
-        ):
-            await recorded(own_asterisk, 3.0)
-            (raw,) = (own_asterisk.recordings / "live").glob("*.raw")
-            await own_asterisk.kill()
-            on_disk = raw.stat().st_size
-            await caller.hangs_up_for_good()
-        async with Asterisk(
+    settings: Tables = {"prompts": {"directory": str(quick_prompts)}}
+    async with (
+        AsyncExitStack() as later,
+        Screener(own_asterisk, settings=settings, directory=tmp_path / "s") as screener,
+        ear(caller_ear, says=tone(CALLER_TONE, 30)),
+        handset(place, Handset(answers_after=100), own_asterisk.handset_password),
+        calling(place, Caller(hears_at=caller_ear.port)),
+    ):
+        await recorded(own_asterisk, 3.0)
+        (raw,) = (own_asterisk.recordings / "live").glob("*.raw")
+        await own_asterisk.kill()
+        on_disk = raw.stat().st_size
+        again = Asterisk(
             place,
             directory=tmp_path / "again",
             secrets=own_asterisk.secrets,
             recordings=own_asterisk.recordings,
-        ):
-            await screener.logs("call_ended", seconds=20)
-            (call,) = await screener.calls()
-            left = load(Path(call["recording"]["path"]))[0]
+        )
+        await later.enter_async_context(again)
+        await screener.logs("call_ended", seconds=20)
+        (call,) = await screener.calls()
+        left = load(Path(call["recording"]["path"]))[0]
     assert (call["disposition"], call["ended_by"]) == ("answered", None)
     assert call["recording"]["seconds"] == pytest.approx(on_disk / 32_000, abs=0.001)
     assert tone_share(left[-16_000:], CALLER_TONE) > 0.95
