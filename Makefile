@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 
 help: ## This list
 	@echo "make TARGET, where TARGET is one of:"
-	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.* ## ' '/^[a-z]+:.* ## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: venv asterisk sipp ## A small day of calls on a real Asterisk, and the call log they leave
 	@$(python) -m lab.demo $(ARGS)
@@ -21,6 +21,7 @@ test: venv asterisk sipp ## All tests, those against the real Asterisk included
 	@$(python) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 run: venv asterisk ## Asterisk and the screener in the foreground; Ctrl-C ends them
+	@scripts/get-tools ip
 	@$(python) -m lab.run $(ARGS)
 
 bench: venv asterisk sipp ## What a screened call costs beside a plain one, and how soon it rings
