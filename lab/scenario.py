@@ -5,10 +5,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from lab.script import (
+    EMPTY,
+    MARK,
+    hang_up,
+    literal,
+    may_come,
+    quoted,
+    response,
+    send,
+    sound,
+    speak,
+    timeout,
+    written,
+)
+
 REFUSALS = (400, 401, 403, 404, 408, 410, 415, 480, 484, 486, 487, 488, 500, 503, 600, 603)
-# What is one caller's own in a SIPp that makes many calls.
-MARK = "[pid]-[call_number]"
-EMPTY = ("Content-Length: 0", "")
 
 
 class Moment(StrEnum):
@@ -43,7 +55,7 @@ class Caller:
 
     def scenario(self) -> str:
         """Return the scenario for SIPp."""
-        return _written("caller", _calling(self))
+        return written("caller", _calling(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,20 +77,7 @@ class Handset:
 
     def scenario(self) -> str:
         """Return the scenario for SIPp."""
-        return _written("handset", _called(self))
-
-
-def literal(text: str) -> str:
-    r"""Return text in which neither SIPp nor XML sees anything: all but letters, digits as \xNN."""
-    return "".join(
-        chr(byte) if chr(byte).isascii() and chr(byte).isalnum() else f"\\x{byte:02x}"
-        for byte in text.encode(errors="surrogateescape")
-    )
-
-
-def quoted(name: str) -> str:
-    """Return a display name as RFC 3261 writes it: in quotes, quotes and backslashes escaped."""
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return written("handset", _called(self))
 
 
 def _calling(who: Caller) -> list[str]:
@@ -102,60 +101,60 @@ def _calling(who: Caller) -> list[str]:
         ]
 
     def patience(moment: Moment, then: str) -> str:
-        return _timeout(who.hangs_up_after if who.counted_from is moment else None, then)
+        return timeout(who.hangs_up_after if who.counted_from is moment else None, then)
 
     ringing = patience(Moment.RINGING, "cancel")
     early = ringing or patience(Moment.CALLING, "cancel")
     headers = [literal(header) for header in who.headers]
     script = [
-        *_send(
-            request("INVITE", 1, "invite", *headers, *_sound(who.speaks, who.hears_at)),
+        *send(
+            request("INVITE", 1, "invite", *headers, *sound(who.speaks, who.hears_at)),
             ' retrans="500" start_txn="invite"',
         ),
-        *_may_come(180, then="ringing" if ringing else ""),
-        *_may_come(100, 181, 182, 183),
-        *_may_come(*REFUSALS, then="refused"),
+        *may_come(180, then="ringing" if ringing else ""),
+        *may_come(100, 181, 182, 183),
+        *may_come(*REFUSALS, then="refused"),
         f'<recv response="200" response_txn="invite"{patience(Moment.CALLING, "cancel")}/>',
     ]
     if ringing:
         script += [
             '<nop next="answered"/>',
             '<label id="ringing"/>',
-            *_may_come(180, 183),
-            *_may_come(*REFUSALS, then="refused"),
+            *may_come(180, 183),
+            *may_come(*REFUSALS, then="refused"),
             f'<recv response="200" response_txn="invite"{ringing}/>',
         ]
     script += [
         '<label id="answered"/>',
-        *_send(request("ACK", 1, "accepted", *EMPTY), ' ack_txn="invite"'),
-        *_speak(who.speaks),
+        *send(request("ACK", 1, "accepted", *EMPTY), ' ack_txn="invite"'),
+        *speak(who.speaks),
     ]
     if early:  # answered while they were about to give up
         script += ['<nop next="hang_up"/>']
     else:
         script += [
             f'<recv request="BYE"{patience(Moment.ANSWERED, "hang_up")}/>',
-            *_send(_response(200)),
+            *send(response(200)),
             '<nop next="end"/>',
         ]
     if early:
         script += [
             '<label id="cancel"/>',
-            *_send(request("CANCEL", 1, "invite", *EMPTY), ' retrans="500" start_txn="cancel"'),
-            *_may_come(*REFUSALS, then="refused"),
+            *send(request("CANCEL", 1, "invite", *EMPTY), ' retrans="500" start_txn="cancel"'),
+            *may_come(*REFUSALS, then="refused"),
             '<recv response="481" optional="true" response_txn="cancel" next="end"/>',
             '<recv response="200" response_txn="cancel"/>',
-            *_may_come(*REFUSALS, then="refused"),
+            *may_come(*REFUSALS, then="refused"),
             '<recv response="200" response_txn="invite"/>',
-            *_send(request("ACK", 1, "accepted", *EMPTY), ' ack_txn="invite"'),
+            *send(request("ACK", 1, "accepted", *EMPTY), ' ack_txn="invite"'),
         ]
     if who.hangs_up_after is not None:
-        script += ['<label id="hang_up"/>', *_hang_up(request("BYE", 3, "bye", *EMPTY))]
+        script += ['<label id="hang_up"/>', *hang_up(request("BYE", 3, "bye", *EMPTY))]
     return [
         *script,
         '<nop next="end"/>',
         '<label id="refused"/>',
-        *_send(request("ACK", 1, "invite", *EMPTY), ' ack_txn="invite"'),
+        *send(request("ACK", 1, "invite", *EMPTY), ' ack_txn="invite"'),
         '<label id="end"/>',
         "<nop/>",
     ]
@@ -182,31 +181,31 @@ def _called(who: Handset) -> list[str]:
     if who.refuses_with is not None:
         return [
             *script,
-            *_send(_response(who.refuses_with, *invited), ' retrans="500"'),
+            *send(response(who.refuses_with, *invited), ' retrans="500"'),
             '<recv request="ACK"/>',
             '<Reference variables="caller"/>',
         ]
     script += [
-        *_send(_response(180, *invited), ' next="ignored" test="unwanted"' if who.ignores else ""),
-        f'<recv request="CANCEL"{_timeout(who.answers_after, "answer")} next="cancelled"/>',
+        *send(response(180, *invited), ' next="ignored" test="unwanted"' if who.ignores else ""),
+        f'<recv request="CANCEL"{timeout(who.answers_after, "answer")} next="cancelled"/>',
     ]
     if who.ignores is not None:
         script += ['<label id="ignored"/>', '<recv request="CANCEL"/>']
     script += [
         '<label id="cancelled"/>',
-        *_send(_response(200, "[last_CSeq:]", f"[last_To:];tag={MARK}")),
-        *_send(_response(487, *invited), ' retrans="500"'),
+        *send(response(200, "[last_CSeq:]", f"[last_To:];tag={MARK}")),
+        *send(response(487, *invited), ' retrans="500"'),
         '<recv request="ACK" next="end"/>',
     ]
     if who.answers_after is not None:
-        answer = _response(200, *invited, *_sound(who.speaks, who.hears_at))
+        answer = response(200, *invited, *sound(who.speaks, who.hears_at))
         script += [
             '<label id="answer"/>',
-            *_send(answer, ' retrans="500"'),
+            *send(answer, ' retrans="500"'),
             '<recv request="ACK"/>',
-            *_speak(who.speaks),
-            f'<recv request="BYE"{_timeout(who.hangs_up_after, "hang_up")}/>',
-            *_send(_response(200)),
+            *speak(who.speaks),
+            f'<recv request="BYE"{timeout(who.hangs_up_after, "hang_up")}/>',
+            *send(response(200)),
             '<nop next="end"/>',
         ]
     if who.hangs_up_after is not None:
@@ -220,71 +219,5 @@ def _called(who: Handset) -> list[str]:
             "Max-Forwards: 70",
             *EMPTY,
         ]
-        script += ['<label id="hang_up"/>', *_hang_up(bye)]
+        script += ['<label id="hang_up"/>', *hang_up(bye)]
     return [*script, '<label id="end"/>', "<nop/>", '<Reference variables="caller"/>']
-
-
-def _written(name: str, script: list[str]) -> str:
-    head = ['<?xml version="1.0" encoding="UTF-8"?>', f'<scenario name="{name}">']
-    return "\n".join([*head, *script, "</scenario>", ""])
-
-
-def _send(text: list[str], attributes: str = "") -> list[str]:
-    return [f"<send{attributes}><![CDATA[", *text, "]]></send>"]
-
-
-def _may_come(*statuses: int, then: str = "") -> list[str]:
-    following = f' next="{then}"' if then else ""
-    return [
-        f'<recv response="{status}" optional="true" response_txn="invite"{following}/>'
-        for status in statuses
-    ]
-
-
-def _timeout(milliseconds: int | None, then: str) -> str:
-    # 0 would be no limit to SIPp.
-    return "" if milliseconds is None else f' timeout="{max(1, milliseconds)}" ontimeout="{then}"'
-
-
-def _response(status: int, *more: str) -> list[str]:
-    """Answer the message that came in last; ``more`` may replace its To and CSeq."""
-    headers = [f"SIP/2.0 {status} Told so", "[last_Via:]", "[last_From:]", "[last_Call-ID:]"]
-    given = "\n".join(more)
-    headers += [f"[last_{name}:]" for name in ("To", "CSeq") if f"{name}:" not in given]
-    headers += ["Contact: <sip:handset@[local_ip]:[local_port]>", *more]
-    return headers if "Content-Length:" in given else [*headers, *EMPTY]
-
-
-def _hang_up(bye: list[str]) -> list[str]:
-    """Send BYE; the other side's BYE may cross it, and is answered."""
-    return [
-        *_send(bye, ' retrans="500"'),
-        '<recv request="BYE" optional="true" next="crossed"/>',
-        '<recv response="200"/>',
-        '<nop next="end"/>',
-        '<label id="crossed"/>',
-        *_send(_response(200)),
-    ]
-
-
-def _sound(speaks: Path | None, hears_at: int | None) -> list[str]:
-    port = hears_at or ("[rtpstream_audio_port]" if speaks else "[media_port]")
-    return [
-        "Content-Type: application/sdp",
-        "Content-Length: [len]",
-        "",
-        "v=0",
-        "o=- 1 1 IN IP4 [local_ip]",
-        "s=-",
-        "c=IN IP4 [media_ip]",
-        "t=0 0",
-        f"m=audio {port} RTP/AVP 0",
-        "a=rtpmap:0 PCMU/8000",
-    ]
-
-
-def _speak(speaks: Path | None) -> list[str]:
-    """Say what is in a file of raw PCMU, over and over."""
-    if speaks is None:
-        return []
-    return [f'<nop><action><exec rtp_stream="{speaks},-1,0"/></action></nop>']

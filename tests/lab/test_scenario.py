@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lab.scenario import Caller, Handset, Moment, literal, quoted
+from lab.scenario import Caller, Handset, Moment
+from lab.script import literal, quoted
 from lab.sipp import parse_trace
 
 TRACE = """----------------------------------------------- 2026-11-22 19:06:37.778000
