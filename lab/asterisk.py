@@ -131,15 +131,15 @@ class Asterisk:
         )
 
     async def __aenter__(self) -> Self:
-        require_free(self.place.needs())
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._process = Process(
-            "Asterisk",
-            [self.configuration / "start"],
-            log=self.directory / "console.log",
-            environment=self.environment(),
-        )
         try:
+            require_free(self.place.needs())
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._process = Process(
+                "Asterisk",
+                [self.configuration / "start"],
+                log=self.directory / "console.log",
+                environment=self.environment(),
+            )
             await self._process.says("Asterisk Ready.", START_LIMIT)
         except BaseException:
             await self.__aexit__()
@@ -148,7 +148,8 @@ class Asterisk:
 
     async def __aexit__(self, *_: object) -> None:
         try:
-            await self.process.stop(STOP_LIMIT)
+            if self._process is not None:
+                await self._process.stop(STOP_LIMIT)
         finally:
             if self._temporary:
                 shutil.rmtree(self.directory, ignore_errors=True)

@@ -89,7 +89,11 @@ class Screener:
         return self._process
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -109,11 +113,7 @@ class Screener:
             environment=own_environment(),
             directory=TOP,
         )
-        try:
-            await self.logs("ready", seconds=START_LIMIT)
-        except BaseException:
-            await self._process.stop(STOP_LIMIT)
-            raise
+        await self.logs("ready", seconds=START_LIMIT)
 
     async def stop(self) -> int:
         """End it in order and return its exit code."""
