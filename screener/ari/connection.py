@@ -117,7 +117,7 @@ class Connection:
         return int(answer["status_code"]), str(answer.get("message_body") or "")
 
     async def _by_http(self, method: str, path: str, query: dict[str, str]) -> tuple[int, str]:
-        async with self._http.request(method, f"/ari/{path}", params=query) as answer:
+        async with self._http.request(method, f"ari/{path}", params=query) as answer:
             return answer.status, await answer.text()
 
 
@@ -136,7 +136,7 @@ async def connect(
         try:
             async with asyncio.timeout(limits.connect):
                 websocket = await http.ws_connect(
-                    "/ari/events",
+                    "ari/events",
                     params=query,
                     heartbeat=limits.heartbeat,
                     # An Asterisk that hangs says no goodbye; do not wait for it at the end.
@@ -154,7 +154,7 @@ async def _hear_only(http: aiohttp.ClientSession, application: str, seconds: flo
 
     It is a saving, not a need: an Asterisk that will not (before 16.3) is listened to all the same.
     """
-    path = f"/ari/applications/{application}/eventFilter"
+    path = f"ari/applications/{application}/eventFilter"
     # The filter holds for answers to requests, too.
     wanted = {"allowed": [{"type": kind} for kind in (*EVENT_TYPES, "RESTResponse")]}
     try:
@@ -168,7 +168,7 @@ def http_client(url: str, user: str, password: str) -> aiohttp.ClientSession:
     """Return a client for ARI's web server; the password goes into a header, never into a URL."""
     credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
     return aiohttp.ClientSession(
-        url,
+        f"{url.rstrip('/')}/",  # http.conf may set a prefix
         headers={"Authorization": f"Basic {credentials}"},
         timeout=aiohttp.ClientTimeout(total=None),  # each use has a limit of its own
     )
@@ -182,7 +182,7 @@ async def ask_version(
     Raises Unreachable, Refused or TooOld.
     """
     try:
-        async with asyncio.timeout(seconds), http.get("/ari/asterisk/info") as answer:
+        async with asyncio.timeout(seconds), http.get("ari/asterisk/info") as answer:
             if answer.status in {401, 403}:
                 raise Refused(f"Asterisk at {url} refuses user {user}: wrong user or password")
             if answer.status == 404:

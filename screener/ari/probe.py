@@ -22,7 +22,7 @@ async def probe(url: str, application: str, user: str, password: str) -> Probe:
     async with http_client(url, user, password) as http:
         version = await ask_version(http, url, user)
         try:
-            async with asyncio.timeout(5), http.get(f"/ari/applications/{application}") as answer:
+            async with asyncio.timeout(5), http.get(f"ari/applications/{application}") as answer:
                 return Probe(version, answer.status == 200)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unreachable(f"Asterisk at {url} stopped answering: {error}") from error
