@@ -36,7 +36,7 @@ class Heard:
 
     @property
     def in_full(self) -> bool:
-        """Whether all of it was heard, first and last piece included."""
+        """Whether all of it was heard, to within a tenth of a second at its beginning."""
         return self.share == 1.0
 
 
@@ -150,8 +150,10 @@ def _best_start(recording: Sound, prompt: Sound) -> tuple[float, int]:
 
 
 def _near(recording: Sound, piece: Sound, at: int) -> bool:
-    first = max(0, at - _STRAY)
-    window = recording[first : at + len(piece) + _STRAY]
+    # A recording that began a moment late is still compared with what it has of the first piece.
+    padded = np.concatenate([np.zeros(2 * _STRAY), recording])
+    first = max(0, at + _STRAY)
+    window = padded[first : at + len(piece) + 3 * _STRAY]
     return len(window) >= len(piece) and bool(np.max(np.abs(_likeness(window, piece))) >= _ALIKE)
 
 

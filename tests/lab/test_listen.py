@@ -36,6 +36,13 @@ def test_a_prompt_is_found_where_it_begins_at_any_loudness(gain: float) -> None:
     assert found.likeness > 0.95
 
 
+def test_a_recorder_that_starts_a_moment_late_still_has_it_in_full() -> None:
+    warning = prompt("warning")
+    found = heard(on_the_telephone(warning, before=0.0)[160:], warning)
+    assert found.in_full
+    assert found.start == pytest.approx(-0.02, abs=0.001)
+
+
 @pytest.mark.parametrize("cut", [0.5, 2.0, 6.0])
 def test_a_prompt_cut_short_is_not_heard_in_full(cut: float) -> None:
     warning = prompt("warning")
