@@ -19,6 +19,7 @@ from screener.audio.recording import Recordings
 from screener.calls.desk import Desk
 from screener.calls.switchboard import Switchboard
 from screener.doctor import Finding
+from screener.domain.call_record import CallRecord
 from screener.domain.caller import Caller
 from screener.domain.lists import Lists
 from screener.domain.numbers import country, identify, parse_entry
@@ -31,6 +32,7 @@ log: Final = structlog.get_logger(__name__)
 # A verdict does not wait for a database: what was known a moment ago decides.
 _LISTS_SECONDS: Final = 0.2
 _DRAIN_SECONDS: Final = 20.0
+_FLUSH_SECONDS: Final = 5.0
 
 
 class Screener:
@@ -71,7 +73,7 @@ class Screener:
             switchboard = Switchboard(
                 ari,
                 self._desk(store, fraud),
-                store.calls.unfinished,
+                partial(self._unfinished, store),
                 max_calls=self._settings.call.max_calls,
             )
             try:
@@ -111,6 +113,16 @@ class Screener:
         found += checkup.check_disk(chosen.recordings.directory)
         return found
 
+    async def _unfinished(self, store: Store) -> list[CallRecord]:
+        """Return the rows without an end, and those whose recording was not finished."""
+        rows = await store.calls.unfinished()
+        known = {record.id for record in rows}
+        for call_id in self._recordings.left_over():
+            record = None if call_id in known else await store.calls.get(call_id)
+            if record:
+                rows.append(record)
+        return rows
+
     def _desk(self, store: Store, fraud: FraudList) -> Desk:
         chosen = self._settings
         place = (chosen.prompts.directory, chosen.language)
@@ -126,11 +138,16 @@ class Screener:
                 log.warning("lists_as_last_known", error=str(error) or "the database is slow")
             return known
 
+        async def discard_raw(record: CallRecord) -> None:
+            if await store.calls.flush(_FLUSH_SECONDS):
+                self._recordings.discard_raw(record)
+
         return Desk(
             identify=self.identify,
             lists=lists,
             keep=store.calls.keep,
             archive=self._recordings.archive,
+            discard_raw=discard_raw,
             recorded_until=self._recordings.recorded_until,
             now=lambda: datetime.now(UTC),
             media=partial(prompts.media, *place),

@@ -44,18 +44,25 @@ class Recordings:
         except OSError:
             return None
 
+    def left_over(self) -> list[str]:
+        """Return the ids of the calls that are recorded now, or were and are not archived yet."""
+        return sorted(raw.stem for raw in (self._directory / "live").glob("*.raw"))
+
     async def archive(self, record: CallRecord) -> Recording | None:
         """Turn what was recorded into the finished file; None where there is no sound.
 
-        Waits up to 10 s for Asterisk to close the file. May be repeated after a crash at any
-        moment: the raw file goes only when the finished one is safely on the disk. Raises
-        OSError, with the raw file still there.
+        Waits for Asterisk to close the file, 10 s at most. May be repeated after a crash at any
+        moment, since the raw file stays until ``discard_raw``. Raises OSError.
         """
         raw = self.live(record.id)
         if not raw.exists():
             return None
         await _closed(raw)
         return await asyncio.to_thread(_finish, raw, self.finished(record))
+
+    def discard_raw(self, record: CallRecord) -> None:
+        """Drop what Asterisk wrote of a call; to be done when the call log has the recording."""
+        self.live(record.id).unlink(missing_ok=True)
 
 
 async def _closed(raw: Path) -> None:
@@ -101,5 +108,4 @@ def _finish(raw: Path, finished: Path) -> Recording | None:
     growing.replace(finished)
     with finished.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    raw.unlink()
     return Recording(path=finished, seconds=round(frames / RATE_HZ, 3), sha256=digest)

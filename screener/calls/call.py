@@ -1,14 +1,13 @@
 """A call in our hands: its verbs, each of which returns when Asterisk has finished."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 from screener.ari import Ari, Conflict, NotFound, RequestFailed, Unreachable
-from screener.ari.client import Inbox
 from screener.ari.events import (
     Channel,
     ChannelDestroyed,
@@ -21,11 +20,7 @@ from screener.ari.events import (
     StasisEnd,
     StasisStart,
 )
-
-_CLAIMED_SECONDS: Final = 2.0
-_PLAYBACK_SLACK_SECONDS: Final = 5.0
-_HAND_BACK_SECONDS: Final = 60.0
-_PAUSE_SECONDS: Final = 1.0
+from screener.calls.limits import Limits
 
 
 class CallerHungUp(Exception):
@@ -69,53 +64,60 @@ RingStep = HandsetRinging | HandsetAnswered | RingingEnded | CallEnded
 
 
 class Call:
-    """One incoming call, from the moment it was claimed. Made by ``Call.open``.
+    """One incoming call. It listens to its channel from the start until ``close``.
 
     Every verb raises CallerHungUp when the caller is gone, and Unreachable when Asterisk is.
-    ``held`` is true while the channel is in Stasis, where only the screener can move it on.
+    ``held`` is true while the channel is in Stasis, where only the screener can move it on, and
+    while it is being claimed and may be.
     """
 
-    def __init__(self, ari: Ari, channel: Channel, inbox: Inbox) -> None:
+    def __init__(self, ari: Ari, channel: Channel, limits: Limits, *, held: bool) -> None:
         self.id: Final = channel.id
         self.line: Final = channel.variables.get("LINE", "")
         self.number: Final = channel.number
         self.name: Final = channel.caller_name
-        self.held = True
+        self.held = held
         self.answered = channel.state == "Up"
         self._ari = ari
-        self._inbox = inbox
+        self._limits = limits
+        self._listening = ExitStack()
+        self._inbox = self._listening.enter_context(ari.inbox(channel.id))
+        self._in_stasis = held
         self._hangup_requested = False
         self._way_back = ("without-screener", "s")
 
-    @classmethod
-    @contextmanager
-    def open(cls, ari: Ari, channel: Channel) -> Iterator["Call"]:
-        """Listen to the channel from now on."""
-        with ari.inbox(channel.id) as inbox:
-            yield cls(ari, channel, inbox)
+    def close(self) -> None:
+        """Listen to the channel no more."""
+        self._listening.close()
 
     async def claim(self) -> bool:
-        """Claim the broadcast call; False when it was too late or another screener has it."""
+        """Claim the broadcast call; False when it was too late or another screener has it.
+
+        Where the answer is lost, StasisStart decides: should it come after all when this has
+        given up, it comes to the switchboard, as that of a call put straight into our hands.
+        """
+        self.held = True
         try:
             await self._ari.events.claim(self.id)
         except (NotFound, Conflict):
+            self.held = False
             return False
-        async with asyncio.timeout(_CLAIMED_SECONDS):
-            while not isinstance(await self._next(), StasisStart):
-                pass
-        return True
+        except (RequestFailed, Unreachable):
+            pass  # it may have been done all the same
+        self.held = await self._enter_stasis()
+        return self.held
 
     async def answer(self) -> None:
         """Answer, so that the caller can hear us."""
-        with self._gone_is_hung_up():
+        async with self._gone_is_hung_up():
             await self._ari.channels.answer(self.id)
         self.answered = True
 
     async def play(self, media: str, seconds: float) -> bool:
         """Play a sound of that length to the caller; True if it was heard to its end."""
         playback_id = f"{self.id}-{media.rpartition('/')[2]}"
-        async with asyncio.timeout(seconds + _PLAYBACK_SLACK_SECONDS):
-            with self._gone_is_hung_up():
+        async with asyncio.timeout(seconds + self._limits.playback_slack):
+            async with self._gone_is_hung_up():
                 await self._ari.channels.play(self.id, media, playback_id)
             while True:
                 match await self._next():
@@ -123,39 +125,40 @@ class Call:
                         finished == playback_id
                     ):
                         if not heard:
-                            await self._still_there()
+                            await self.still_there()
                         return heard
 
     async def hang_up(self, cause: HangupCause) -> None:
         """End the call."""
-        with self._gone_is_hung_up():
+        async with self._gone_is_hung_up():
             await self._ari.channels.hangup(self.id, cause)
         self.held = False
 
     async def ring(self, seconds: int, *, recorded: bool) -> None:
         """Let the dialplan ring the handset; ``ring_steps`` tells how it goes."""
         extension = "recorded" if recorded else "unrecorded"
-        with self._gone_is_hung_up():
+        async with self._gone_is_hung_up():
             await self._ari.applications.subscribe(self.id)
             await self._ari.channels.set_variable(self.id, "RING_SECONDS", str(seconds))
             await self._ari.channels.continue_in_dialplan(self.id, "ring", extension)
         self.held = False
 
-    async def ring_steps(self) -> AsyncIterator[RingStep]:
+    async def ring_steps(self) -> AsyncGenerator[RingStep, None]:
         """Yield what becomes of the call in the dialplan; ends with RingingEnded or CallEnded.
 
         Has no limit of its own: people may talk as long as they like, and a ring ends with Dial.
+        But a call of which nothing is heard for long is looked after, as after a gap.
         """
         while True:
-            match await self._inbox.get():
+            match await self._news():
                 case Dial(dialstatus="RINGING" | "PROGRESS"):
                     yield HandsetRinging()
                 case Dial(dialstatus="ANSWER"):
                     yield HandsetAnswered()
-                case StasisStart(args=("rang", dialstatus)):
-                    yield self._came_back(dialstatus)
+                case StasisStart(args=("rang", dialstatus), channel=channel):
+                    yield self._came_back(dialstatus, channel)
                     return
-                case ChannelHangupRequest():
+                case ChannelHangupRequest(soft=False):
                     self._hangup_requested = True
                 case ChannelDestroyed():
                     yield CallEnded(by_caller=self._hangup_requested)
@@ -168,23 +171,25 @@ class Call:
                         return
 
     async def hand_back(self) -> None:
-        """Give the call back to the dialplan and keep trying over a gap.
+        """Give the call back to the dialplan, and keep trying as long as the caller is there.
 
         It warns and rings there, or, after the ring, tells the caller that nobody came.
         """
-        async with asyncio.timeout(_HAND_BACK_SECONDS):
-            while self.held:
-                try:
-                    await self._ari.applications.subscribe(self.id)
-                    await self._ari.channels.continue_in_dialplan(self.id, *self._way_back)
-                except NotFound:
-                    raise CallerHungUp from None
-                except Conflict:
-                    pass  # not in Stasis: the dialplan has it already
-                except (RequestFailed, Unreachable):
-                    await asyncio.sleep(_PAUSE_SECONDS)
-                    continue
+        if not self._in_stasis:
+            self.held = await self._enter_stasis()
+        while self.held:
+            try:
+                await self._find_way_back()
+                await self._ari.channels.continue_in_dialplan(self.id, *self._way_back)
+            except NotFound:
                 self.held = False
+                raise CallerHungUp from None
+            except Conflict:
+                pass  # not in Stasis: the dialplan has it already
+            except (RequestFailed, Unreachable):
+                await asyncio.sleep(self._limits.pause)
+                continue
+            self.held = False
 
     def resume(self, channel: Channel) -> bool:
         """Take up a call of which nothing was heard for a while: a gap, an earlier screener.
@@ -202,10 +207,42 @@ class Call:
                 return True
         return False
 
-    def _came_back(self, dialstatus: str) -> RingingEnded:
+    def _came_back(self, dialstatus: str, channel: Channel) -> RingingEnded:
         self.held = True
+        self.answered = channel.state == "Up"
         self._way_back = ("ring", "over")
         return RingingEnded(dialstatus)
+
+    async def _enter_stasis(self) -> bool:
+        """Wait for StasisStart, the one sign that a claimed call is ours."""
+        try:
+            async with asyncio.timeout(self._limits.claimed):
+                while not isinstance(await self._next(), StasisStart):
+                    pass
+        except (TimeoutError, Unreachable):
+            self._in_stasis = self._heard_of(StasisStart)  # or did it come at this very moment?
+        else:
+            self._in_stasis = True
+        return self._in_stasis
+
+    async def _find_way_back(self) -> None:
+        """Listen on, and look whether it has rung unheard; neither stops a call going back."""
+        try:
+            await self._ari.applications.subscribe(self.id)
+            if await self._ari.channels.variable(self.id, "DIALSTATUS"):
+                self._way_back = ("ring", "over")
+        except NotFound:
+            raise
+        except RequestFailed:
+            pass
+
+    async def _news(self) -> Event:
+        """Wait for the next event of a call in the dialplan; long silence counts as a gap."""
+        try:
+            async with asyncio.timeout(self._limits.look):
+                return await self._inbox.get()
+        except TimeoutError:
+            return Reconnected(self.id)
 
     async def _next(self) -> Event:
         """Wait for the next event of a call in Stasis."""
@@ -217,40 +254,50 @@ class Call:
                 raise Unreachable("the connection to Asterisk was lost in the middle of the call")
         return event
 
-    async def _still_there(self) -> None:
-        """Raise CallerHungUp if that is why a sound was cut short: the event may still come."""
-        if await self._look() is None:
+    async def still_there(self) -> None:
+        """Raise CallerHungUp if that is why something failed: the event may come a little later."""
+        try:
+            await self._ari.channels.get(self.id)
+        except NotFound:
+            self.held = False
+            raise CallerHungUp from None
+        if self._heard_of(ChannelHangupRequest, StasisEnd, ChannelDestroyed):
             raise CallerHungUp
 
-    async def _look(self) -> Channel | None:
-        """Ask Asterisk for the channel; None if it is no more."""
-        channels = await self._ari.channels.list()
-        return next((channel for channel in channels if channel.id == self.id), None)
+    def _heard_of(self, *kinds: type[Event]) -> bool:
+        """Tell whether such an event waits to be read."""
+        waiting = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
+        for event in waiting:
+            self._inbox.put_nowait(event)
+        return any(isinstance(event, kinds) for event in waiting)
 
     async def _catch_up(self) -> RingStep | None:
         """After a gap: listen again, and return what was missed, as far as it still shows."""
         try:
-            channel = await self._look()
-            if channel is None:
-                return CallEnded(by_caller=None)
             await self._ari.applications.subscribe(self.id)
+            channel = await self._ari.channels.get(self.id)
             match channel.stasis_args:
                 case ("rang", dialstatus):
-                    return self._came_back(dialstatus)
+                    return self._came_back(dialstatus, channel)
                 case None if await self._ari.channels.variable(self.id, "DIALSTATUS") == "ANSWER":
                     return HandsetAnswered()
         except NotFound:
-            return CallEnded(by_caller=None)
+            # What is known of the end says more than that it came.
+            return None if self._heard_of(ChannelDestroyed) else CallEnded(by_caller=None)
         except (RequestFailed, Unreachable):
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(self._limits.pause)
             self._inbox.put_nowait(Reconnected(self.id))
         return None
 
-    @contextmanager
-    def _gone_is_hung_up(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _gone_is_hung_up(self) -> AsyncIterator[None]:
         """Translate what Asterisk says of a command to a channel that is no more in Stasis."""
         try:
             yield
         except (NotFound, Conflict):
             self.held = False
             raise CallerHungUp from None
+        except (RequestFailed, Unreachable):
+            # A channel that just hangs up answers 500; one that we hung up may answer nothing.
+            await self.still_there()
+            raise

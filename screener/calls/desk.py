@@ -16,14 +16,16 @@ class Desk:
 
     ``lists`` never fails and never waits long: where the database does not answer it returns
     what was last known. ``keep`` never waits. ``archive`` turns what was recorded under a
-    call's id into the finished recording, None where nothing was; ``recorded_until`` is when its
-    last sound was written.
+    call's id into the finished recording, None where nothing was; ``discard_raw`` drops what
+    that was made from, once the call log holds it on disk; ``recorded_until`` is when its last
+    sound was written.
     """
 
     identify: Callable[[str, str], Caller]
     lists: Callable[[], Awaitable[Lists]]
     keep: Callable[[CallRecord], None]
     archive: Callable[[CallRecord], Awaitable[Recording | None]]
+    discard_raw: Callable[[CallRecord], Awaitable[None]]
     recorded_until: Callable[[CallRecord], datetime | None]
     now: Callable[[], datetime]
     media: Callable[[Prompt], str]

@@ -26,7 +26,7 @@ class Entry:
         """Go on with the row of a call that an earlier screener left unfinished."""
         entry = cls(desk)
         entry.record = record
-        entry.if_caller_leaves = Disposition.ABANDONED_RINGING
+        entry.if_caller_leaves = Disposition.FAILED_OPEN
         return entry
 
     @property
@@ -63,7 +63,8 @@ class Entry:
 
     def failed_open(self) -> None:
         """Write down that something broke and the dialplan has the call, however it ends there."""
-        self._note(disposition=Disposition.FAILED_OPEN)
+        if self.record and self.record.ended_at is None:
+            self._note(disposition=Disposition.FAILED_OPEN)
 
     def close(
         self, disposition: Disposition, by: EndedBy | None, at: datetime | None = None
@@ -86,11 +87,15 @@ class Entry:
             )
 
     async def archive(self) -> None:
-        """Finish the recording, if there is one, and write down where it lies."""
+        """Finish the recording, if there is one, and write down where it lies.
+
+        Raises OSError; what Asterisk recorded is still there then, for another try.
+        """
         if self.record:
             recording = await self._desk.archive(self.record)
             if recording:
                 self._note(recording=recording)
+                await self._desk.discard_raw(self.record)
 
     def _note(self, **changes: Any) -> None:
         if self.record:

@@ -1,5 +1,6 @@
 """An incoming call, from top to bottom, as one would tell a telephone operator."""
 
+from contextlib import aclosing
 from typing import Final
 
 import structlog
@@ -16,7 +17,7 @@ from screener.calls.call import (
 from screener.calls.desk import Desk
 from screener.calls.entry import Entry
 from screener.domain.call_record import Disposition, EndedBy
-from screener.domain.policy import Rule, Verdict, decide
+from screener.domain.policy import Decision, Rule, Verdict, decide
 
 log: Final = structlog.get_logger(__name__)
 
@@ -26,9 +27,7 @@ async def inbound(call: Call, desk: Desk, entry: Entry) -> None:
 
     Whatever goes wrong is raised, CallerHungUp included, with the row of the log still open.
     """
-    caller = desk.identify(call.number, call.name)
-    decision = decide(caller, await desk.lists())
-    entry.decided(call.id, call.line, caller, decision)
+    decision = await write_down(call, desk, entry)
     match decision.verdict:
         case Verdict.BLOCK:
             entry.if_caller_leaves = Disposition.BLOCKED
@@ -43,8 +42,16 @@ async def inbound(call: Call, desk: Desk, entry: Entry) -> None:
             if await call.play(desk.media(Prompt.WARNING), desk.prompt_seconds(Prompt.WARNING)):
                 entry.warned()
                 log.debug("warned")
-            entry.if_caller_leaves = Disposition.ABANDONED_AFTER_WARNING
+                entry.if_caller_leaves = Disposition.ABANDONED_AFTER_WARNING
             await put_through(call, desk, entry, recorded=True)
+
+
+async def write_down(call: Call, desk: Desk, entry: Entry) -> Decision:
+    """Find out who it is, what is to happen and why, and open the row of the log with that."""
+    caller = desk.identify(call.number, call.name)
+    decision = decide(caller, await desk.lists())
+    entry.decided(call.id, call.line, caller, decision)
+    return decision
 
 
 async def put_through(call: Call, desk: Desk, entry: Entry, *, recorded: bool) -> None:
@@ -56,25 +63,26 @@ async def put_through(call: Call, desk: Desk, entry: Entry, *, recorded: bool) -
 
 async def follow(call: Call, desk: Desk, entry: Entry) -> None:
     """Write down what becomes of a call in the dialplan, and end it when it comes back."""
-    async for step in call.ring_steps():
-        match step:
-            case HandsetRinging():
-                entry.rang()
-            case HandsetAnswered():
-                entry.picked_up()
-            case CallEnded(by_caller=None):
-                entry.close_unseen()
-            case CallEnded(by_caller=by_caller):
-                entry.close(
-                    Disposition.ANSWERED if entry.answered else Disposition.ABANDONED_RINGING,
-                    EndedBy.CALLER if by_caller else EndedBy.NETWORK,
-                )
-            case RingingEnded(dialstatus="ANSWER"):
-                entry.picked_up()
-                entry.close(Disposition.ANSWERED, EndedBy.HOUSEHOLD)
-                await call.hang_up(HangupCause.NORMAL_CLEARING)
-            case RingingEnded(dialstatus=dialstatus):
-                await turn_away(call, desk, entry, dialstatus)
+    async with aclosing(call.ring_steps()) as steps:
+        async for step in steps:
+            match step:
+                case HandsetRinging():
+                    entry.rang()
+                case HandsetAnswered():
+                    entry.picked_up()
+                case CallEnded(by_caller=None):
+                    entry.close_unseen()
+                case CallEnded(by_caller=by_caller):
+                    entry.close(
+                        Disposition.ANSWERED if entry.answered else Disposition.ABANDONED_RINGING,
+                        EndedBy.CALLER if by_caller else EndedBy.NETWORK,
+                    )
+                case RingingEnded(dialstatus="ANSWER"):
+                    entry.picked_up()
+                    entry.close(Disposition.ANSWERED, EndedBy.HOUSEHOLD)
+                    await call.hang_up(HangupCause.NORMAL_CLEARING)
+                case RingingEnded(dialstatus=dialstatus):
+                    await turn_away(call, desk, entry, dialstatus)
 
 
 # What Dial says of a handset that did not answer: what that is in the log, what the caller is

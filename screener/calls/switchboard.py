@@ -7,51 +7,61 @@ from typing import Final
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from screener.ari import Ari, RequestFailed, Unreachable
-from screener.ari.events import CallBroadcast, Channel, Reconnected, StasisStart
+from screener.ari import Ari, AriError
+from screener.ari.events import CallBroadcast, Channel, Event, Reconnected, StasisStart
 from screener.calls.call import Call, CallerHungUp
 from screener.calls.desk import Desk
 from screener.calls.entry import Entry
-from screener.calls.inbound import follow, inbound
+from screener.calls.inbound import follow, inbound, write_down
+from screener.calls.limits import Limits
 from screener.domain.call_record import CallRecord, Disposition, EndedBy
+from screener.store.database import StoreError
 
 log: Final = structlog.get_logger(__name__)
 
 _DRAIN_PAUSE_SECONDS: Final = 0.05
-_LET_GO_SECONDS: Final = 2.0
+# Back to the dialplan from the middle, from the end of the ring, and once to spare.
+_FAIL_OPEN_TRIES: Final = 3
 
 Unfinished = Callable[[], Awaitable[list[CallRecord]]]
+Work = Callable[[Call, Entry], Awaitable[None]]
 
 
 class Switchboard:
     """All calls at hand.
 
     Beyond ``max_calls`` at once, and while draining, calls are not claimed: they go the
-    dialplan's way. ``unfinished`` returns the rows that an earlier screener left open.
+    dialplan's way. ``unfinished`` returns the rows that an earlier screener left open, or without
+    the recording that still lies there.
     """
 
-    def __init__(self, ari: Ari, desk: Desk, unfinished: Unfinished, *, max_calls: int) -> None:
+    def __init__(
+        self,
+        ari: Ari,
+        desk: Desk,
+        unfinished: Unfinished,
+        *,
+        max_calls: int,
+        limits: Limits = Limits(),  # noqa: B008  (immutable)
+    ) -> None:
         self._ari = ari
         self._desk = desk
         self._unfinished = unfinished
         self._max_calls = max_calls
+        self._limits = limits
         self._calls: dict[str, Call] = {}
+        self._stale = asyncio.Event()
         self._draining = False
 
     async def run(self) -> None:
         """Take calls until cancelled; what is held then goes back to the dialplan."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                match await self._ari.arrivals.get():
-                    case CallBroadcast(channel=channel) if self._has_room():
-                        tasks.create_task(self._take(channel, claim=True))
-                    case StasisStart(channel=channel, args=()) if self._has_room():
-                        # An Asterisk without StasisBroadcast puts calls straight into our hands.
-                        tasks.create_task(self._take(channel, claim=False))
-                    case StasisStart(channel=channel):
-                        tasks.create_task(self._resume(channel, None))
-                    case Reconnected():
-                        tasks.create_task(self._take_stock(tasks))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_stock(tasks))
+                while True:
+                    self._put_to_work(await self._ari.arrivals.get(), tasks)
+        finally:
+            await self._let_the_rest_go()
 
     async def drain(self, seconds: float) -> None:
         """Take no more calls and wait, so long at most, for those being screened."""
@@ -64,87 +74,167 @@ class Switchboard:
         except TimeoutError:
             log.warning("calls_handed_back", calls=sum(c.held for c in self._calls.values()))
 
+    def _put_to_work(self, event: Event, tasks: asyncio.TaskGroup) -> None:
+        match event:
+            case CallBroadcast() | StasisStart() if event.channel_id in self._calls:
+                pass  # said twice
+            case CallBroadcast(channel=channel) if self._has_room():
+                self._begin(channel, self._screen, tasks, held=False)
+            case StasisStart(channel=channel, args=()) if self._has_room():
+                # An Asterisk without StasisBroadcast puts calls straight into our hands.
+                self._begin(channel, self._screen, tasks, held=True)
+            case StasisStart(channel=channel):
+                self._resume(channel, None, tasks)
+            case Reconnected():
+                self._stale.set()
+
     def _has_room(self) -> bool:
         return not self._draining and len(self._calls) < self._max_calls
 
-    async def _take(self, channel: Channel, *, claim: bool) -> None:
-        """Claim a call that was offered and screen it."""
+    def _begin(
+        self,
+        channel: Channel,
+        work: Work,
+        tasks: asyncio.TaskGroup,
+        *,
+        held: bool,
+        record: CallRecord | None = None,
+    ) -> None:
+        """Listen to the channel from now on, and have a task attend to it."""
+        call = Call(self._ari, channel, self._limits, held=held)
+        self._calls[call.id] = call
+        entry = Entry.resumed(self._desk, record) if record else Entry(self._desk)
+        tasks.create_task(self._attend(call, entry, work))
 
-        async def screened(call: Call, entry: Entry) -> None:
-            if not claim or await call.claim():
-                await inbound(call, self._desk, entry)
+    async def _screen(self, call: Call, entry: Entry) -> None:
+        """Screen a call, if it can be had."""
+        if call.held or await call.claim():
+            await inbound(call, self._desk, entry)
 
-        await self._attend(channel, Entry(self._desk), screened)
-
-    async def _resume(self, channel: Channel, record: CallRecord | None) -> None:
-        """Go on with a call that began under an earlier screener, or before a gap."""
+    def _resume(
+        self, channel: Channel, record: CallRecord | None, tasks: asyncio.TaskGroup
+    ) -> None:
+        """Go on with a call that began under an earlier screener, before a gap, or without us."""
 
         async def resumed(call: Call, entry: Entry) -> None:
-            if call.resume(channel):
+            in_the_middle = call.resume(channel)
+            if entry.record is None:
+                await call.still_there()
+                await self._find_row(call, entry)
+            if in_the_middle:
                 entry.failed_open()
                 await call.hand_back()
             await follow(call, self._desk, entry)
 
-        entry = Entry.resumed(self._desk, record) if record else Entry(self._desk)
-        await self._attend(channel, entry, resumed)
+        held = channel.stasis_args is not None
+        self._begin(channel, resumed, tasks, held=held, record=record)
 
-    async def _attend(
-        self, channel: Channel, entry: Entry, work: Callable[[Call, Entry], Awaitable[None]]
-    ) -> None:
-        """See a call through whatever happens: the one place where a hangup and a fault end."""
-        with Call.open(self._ari, channel) as call, bound_contextvars(call=channel.id):
-            self._calls[call.id] = call
+    async def _find_row(self, call: Call, entry: Entry) -> None:
+        """Go on with the row that the call has already, or open one: the dialplan had it so far."""
+        try:
+            rows = {record.id: record for record in await self._unfinished()}
+        except StoreError as error:  # the call goes on, unwritten
+            log.warning("row_not_found", error=str(error))
+            return
+        entry.if_caller_leaves = Disposition.FAILED_OPEN
+        if call.id in rows:
+            entry.record = rows[call.id]
+        else:
+            await write_down(call, self._desk, entry)
+            entry.failed_open()
+
+    async def _attend(self, call: Call, entry: Entry, work: Work) -> None:
+        """See a call through whatever happens, and let it go when the screener stops."""
+        with bound_contextvars(call=call.id):
             try:
-                await work(call, entry)
-            except CallerHungUp:
-                entry.close(entry.if_caller_leaves, EndedBy.CALLER)
+                await self._see_through(call, entry, work)
+                await self._archive(entry)
             except asyncio.CancelledError:
                 await self._let_go(call, entry)
                 raise
-            except Exception:  # whatever breaks, the telephone rings
-                log.exception("call_failed_open")
-                await self._fail_open(call, entry)
             finally:
                 del self._calls[call.id]
-            await entry.archive()
+                call.close()
             self._log_end(entry)
+
+    async def _see_through(self, call: Call, entry: Entry, work: Work) -> None:
+        """Do the work: the one place where a hangup and a fault end."""
+        try:
+            await work(call, entry)
+        except CallerHungUp:
+            entry.close(entry.if_caller_leaves, EndedBy.CALLER)
+        except Exception:  # whatever breaks, the telephone rings
+            log.exception("call_failed_open")
+            await self._fail_open(call, entry)
 
     async def _fail_open(self, call: Call, entry: Entry) -> None:
         """Hand a call back to the dialplan and follow it there."""
         entry.failed_open()
+        for _ in range(_FAIL_OPEN_TRIES):
+            try:
+                await call.hand_back()
+                await follow(call, self._desk, entry)
+            except CallerHungUp:
+                entry.close(Disposition.FAILED_OPEN, EndedBy.CALLER)
+            except Exception:
+                log.exception("call_failed_again")
+                continue
+            return
+        log.error("call_lost_from_sight")
+        entry.close_unseen()
+
+    async def _archive(self, entry: Entry) -> None:
         try:
-            await call.hand_back()
-            await follow(call, self._desk, entry)
-        except CallerHungUp:
-            entry.close(Disposition.FAILED_OPEN, EndedBy.CALLER)
-        except Exception:  # nothing more can be done for this call; the others go on
-            log.exception("call_lost_from_sight")
-            entry.close_unseen()
+            await entry.archive()
+        except Exception:  # it is tried again at the next start
+            log.exception("recording_not_finished")
 
     async def _let_go(self, call: Call, entry: Entry) -> None:
         """Hand a held call back because the screener stops; the next one closes its row."""
         if not call.held:
             return
-        entry.failed_open()
         try:
-            async with asyncio.timeout(_LET_GO_SECONDS):
+            async with asyncio.timeout(self._limits.let_go):
                 await call.hand_back()
-        except (CallerHungUp, TimeoutError):
+            entry.failed_open()
+        except CallerHungUp:
+            entry.close(entry.if_caller_leaves, EndedBy.CALLER)
+        except (AriError, TimeoutError):
             log.warning("call_not_handed_back")
+
+    async def _let_the_rest_go(self) -> None:
+        """Hand back the calls that came too late for a task to attend to them."""
+        while not self._ari.arrivals.empty():
+            match self._ari.arrivals.get_nowait():
+                case StasisStart(channel=channel) if channel.id not in self._calls:
+                    call = Call(self._ari, channel, self._limits, held=True)
+                    self._calls[call.id] = call
+        async with asyncio.TaskGroup() as tasks:
+            for call in self._calls.values():
+                tasks.create_task(self._let_go(call, Entry(self._desk)))
+        while self._calls:
+            self._calls.popitem()[1].close()
+
+    async def _keep_stock(self, tasks: asyncio.TaskGroup) -> None:
+        """Take stock after every gap, until it is taken."""
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            try:
+                await self._take_stock(tasks)
+            except (AriError, StoreError) as error:
+                log.warning("stock_not_taken", error=str(error))
+                self._stale.set()
+                await asyncio.sleep(self._limits.pause)
 
     async def _take_stock(self, tasks: asyncio.TaskGroup) -> None:
         """See to the calls that are there and in nobody's hands, and to rows left open."""
-        try:
-            there = {channel.id: channel for channel in await self._ari.channels.list()}
-            ours = set(await self._ari.applications.channel_ids())
-        except (RequestFailed, Unreachable) as error:
-            log.warning("stock_not_taken", error=str(error))  # the next connection tries again
-            return
-        rows = {record.id: record for record in await self._unfinished()}
+        there = {channel.id: channel for channel in await self._ari.channels.list()}
+        ours = set(await self._ari.applications.channel_ids())
         held = {each for each in ours & there.keys() if there[each].stasis_args is not None}
+        rows = {record.id: record for record in await self._unfinished()}
         for call_id in (held | rows.keys()) - self._calls.keys():
-            channel = there.get(call_id, Channel(call_id))
-            tasks.create_task(self._resume(channel, rows.get(call_id)))
+            self._resume(there.get(call_id, Channel(call_id)), rows.get(call_id), tasks)
         log.info("ready")
 
     @staticmethod

@@ -1,0 +1,14 @@
+"""How long a call waits, and for what."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """All in seconds. A ring needs none, as Dial ends it, nor does a talk, as people do."""
+
+    claimed: float = 2.0  # for StasisStart after a call was claimed
+    playback_slack: float = 5.0  # for a sound to end, beyond its length
+    pause: float = 1.0  # between two tries of what Asterisk or the database refused
+    look: float = 60.0  # without a word about a call in the dialplan, before Asterisk is asked
+    let_go: float = 2.0  # for handing a call back when the screener stops
