@@ -45,6 +45,10 @@ class Outcome:
 
 async def demo(console: Console) -> int:
     """Run the day; return 0 if every call ended as promised, 1 if not."""
+    this = asyncio.current_task()
+    if this is not None:
+        # As Ctrl-C does: everything that was started is ended on the way out.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     place = _loopback(place_of_environment())
     require_free(place.needs())
     directory = _directory()
@@ -214,7 +218,7 @@ def _loopback(place: Place) -> Place:
 
 
 def main() -> int:
-    """Run the demo as a command: 0 as promised, 1 not, 2 cannot, 130 after Ctrl-C."""
+    """Run the demo as a command: 0 as promised, 1 not, 2 cannot, 130 after Ctrl-C, 143 SIGTERM."""
     console = Console()
     try:
         return asyncio.run(demo(console))
@@ -224,9 +228,10 @@ def main() -> int:
     except LabError as error:
         print(f"demo: {error}", file=sys.stderr)  # noqa: T201
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError) as told:
         print("demo: stopped", file=sys.stderr)  # noqa: T201
-        return 128 + signal.SIGINT
+        interrupted = isinstance(told, KeyboardInterrupt)
+        return 128 + (signal.SIGINT if interrupted else signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -120,11 +120,17 @@ async def test_the_demo_ends_as_promised_and_says_so(command: Command) -> None:
     assert all((TOP / recording).exists() for recording in recordings)
 
 
-async def test_the_demo_leaves_nothing_behind_after_ctrl_c(command: Command) -> None:
-    """Exit 130, and every program it started has ended."""
-    async with command("lab.demo") as demo:
+@pytest.mark.parametrize(("told", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_the_demo_leaves_nothing_behind_when_it_is_stopped(
+    command: Command, tmp_path: Path, told: signal.Signals, code: int
+) -> None:
+    """Every program it started has ended, in the middle of its calls, and its files are gone."""
+    own = tmp_path / "t"
+    own.mkdir()
+    async with command("lab.demo", TMPDIR=str(own)) as demo:
         await until(lambda: len(children_of(demo)) >= 4 or None, 20, "Asterisk, screener, SIPps")
         children = children_of(demo)
-        demo.send(signal.SIGINT)
-        assert await demo.ended(20) == 130
+        demo.send(told)
+        assert await demo.ended(20) == code
     assert not any(map(runs, children))
+    assert not list(own.iterdir())
