@@ -77,6 +77,6 @@ async def test_emergency_services_ring_at_once_unwarned_and_unrecorded(
     assert answered is not None
     assert rang is not None
     assert picked_up is not None
-    assert rang - invited < 0.2
+    assert rang - invited < 1.0  # also on a machine with much else to do
     assert picked_up <= answered
     assert recordings(asterisk) == before
