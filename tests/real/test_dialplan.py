@@ -72,11 +72,10 @@ async def test_emergency_services_ring_at_once_unwarned_and_unrecorded(
         (rung,) = phone.legs()
 
     invited, answered = call.at("INVITE"), call.at(200)
-    rang, picked_up = rung.at("INVITE"), rung.at(200)
+    rang = rung.at("INVITE")
     assert invited is not None
     assert answered is not None
     assert rang is not None
-    assert picked_up is not None
     assert rang - invited < 1.0  # also on a machine with much else to do
-    assert picked_up <= answered
+    assert answered - rang > 0.15  # the handset rings 0.2 s
     assert recordings(asterisk) == before
