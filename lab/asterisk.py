@@ -125,8 +125,8 @@ class Asterisk:
                 "ASTERISK_ARI_PORT": str(place.ari.port),
                 "ASTERISK_RTP": f"{place.rtp[0]}-{place.rtp[1]}",
                 "SCREENER_LANGUAGE": self.language,
-                "SCREENER_PROMPTS": str(self.prompts),
-                "SCREENER_RECORDINGS": str(self.recordings),
+                "SCREENER_PROMPTS__DIRECTORY": str(self.prompts),
+                "SCREENER_RECORDINGS__DIRECTORY": str(self.recordings),
             }
         )
 

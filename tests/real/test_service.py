@@ -41,12 +41,14 @@ async def test_a_refused_password_is_one_line_and_exit_2(asterisk: Asterisk) -> 
     assert "guessed" not in said.err
 
 
-async def test_what_is_no_asterisk_is_one_line_and_exit_2(place: Place, asterisk: Asterisk) -> None:
-    """A web server without ARI under the path answers 404."""
+async def test_the_doctor_tells_what_answers_without_being_ari(
+    place: Place, asterisk: Asterisk
+) -> None:
+    """Asterisk's web server answers 404 below a prefix that it does not have."""
     screener = Screener(asterisk, settings={"asterisk": {"url": f"http://{place.ari}/elsewhere"}})
-    said = await screener.command("run")
-    assert said.exit_code == 2
-    assert "Traceback" not in said.err
+    said = await screener.command("doctor")
+    assert said.exit_code == 1
+    assert "no Asterisk with ARI enabled" in said.out
 
 
 async def test_the_doctor_sees_a_running_screener_and_finds_nothing_wrong(
