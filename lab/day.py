@@ -136,9 +136,7 @@ def _too_early_or_late(
 
 def _recording_faults(promise: Promise, recording: dict[str, Any] | None) -> list[str]:
     if not promise.recorded:
-        # An unanswered call has nothing to record; some silence of the ring may be kept.
-        spoken = recording is not None and promise.disposition == "answered"
-        return ["there is a recording"] if spoken else []
+        return [] if recording is None else ["there is a recording"]
     if recording is None:
         return ["there is no recording"]
     path = Path(recording["path"])

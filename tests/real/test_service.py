@@ -46,7 +46,7 @@ async def test_the_doctor_tells_what_answers_without_being_ari(
 ) -> None:
     """Asterisk's web server answers 404 below a prefix that it does not have."""
     screener = Screener(asterisk, settings={"asterisk": {"url": f"http://{place.ari}/elsewhere"}})
-    said = await screener.command("doctor")
+    said = await screener.command("doctor", "--json")
     assert said.exit_code == 1
     assert "no Asterisk with ARI enabled" in said.out
 
