@@ -4,6 +4,7 @@ import asyncio
 import os
 import sqlite3
 import stat
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -66,7 +67,8 @@ def migrations(connection: Connection | None = None) -> "Config":
     # Imported late: only a new or an old database needs it, and it takes its time.
     from alembic.config import Config  # noqa: PLC0415
 
-    config = Config()
+    # Alembic would keep the output of the moment in which it was imported.
+    config = Config(stdout=sys.stdout)
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
