@@ -115,6 +115,8 @@ class Screener:
 
     async def _unfinished(self, store: Store) -> list[CallRecord]:
         """Return the rows without an end, and those whose recording was not finished."""
+        if not await store.calls.flush(_FLUSH_SECONDS):
+            raise StoreError("the call log cannot be written, so it cannot be read either")
         rows = await store.calls.unfinished()
         known = {record.id for record in rows}
         for call_id in self._recordings.left_over():

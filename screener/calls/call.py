@@ -1,7 +1,7 @@
 """A call in our hands: its verbs, each of which returns when Asterisk has finished."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -37,6 +37,11 @@ class HangupCause(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class HandsetCalled:
+    """The INVITE to the handset went out."""
+
+
+@dataclass(frozen=True, slots=True)
 class HandsetRinging:
     """The handset rings."""
 
@@ -60,7 +65,14 @@ class CallEnded:
     by_caller: bool | None
 
 
-RingStep = HandsetRinging | HandsetAnswered | RingingEnded | CallEnded
+_DIAL_STEPS: Final[Mapping[str, "RingStep"]] = {
+    "": HandsetCalled(),
+    "RINGING": HandsetRinging(),
+    "PROGRESS": HandsetRinging(),
+    "ANSWER": HandsetAnswered(),
+}
+
+RingStep = HandsetCalled | HandsetRinging | HandsetAnswered | RingingEnded | CallEnded
 
 
 class Call:
@@ -151,10 +163,8 @@ class Call:
         """
         while True:
             match await self._news():
-                case Dial(dialstatus="RINGING" | "PROGRESS"):
-                    yield HandsetRinging()
-                case Dial(dialstatus="ANSWER"):
-                    yield HandsetAnswered()
+                case Dial(dialstatus=dialstatus) if dialstatus in _DIAL_STEPS:
+                    yield _DIAL_STEPS[dialstatus]
                 case StasisStart(args=("rang", dialstatus), channel=channel):
                     yield self._came_back(dialstatus, channel)
                     return
@@ -169,6 +179,12 @@ class Call:
                         yield missed
                     if isinstance(missed, RingingEnded | CallEnded):
                         return
+
+    def unread_steps(self) -> Iterator[RingStep]:
+        """Yield what was heard of the handset and not read yet, without waiting for more."""
+        for event in self._unread():
+            if isinstance(event, Dial) and event.dialstatus in _DIAL_STEPS:
+                yield _DIAL_STEPS[event.dialstatus]
 
     async def hand_back(self) -> None:
         """Give the call back to the dialplan, and keep trying as long as the caller is there.
@@ -217,12 +233,14 @@ class Call:
         """Wait for StasisStart, the one sign that a claimed call is ours."""
         try:
             async with asyncio.timeout(self._limits.claimed):
-                while not isinstance(await self._next(), StasisStart):
+                while not isinstance(event := await self._next(), StasisStart):
                     pass
         except (TimeoutError, Unreachable):
             self._in_stasis = self._heard_of(StasisStart)  # or did it come at this very moment?
         else:
-            self._in_stasis = True
+            self._in_stasis = not event.args
+            if event.args:  # the dialplan had it, and is done: that is for the switchboard
+                self._ari.arrivals.put_nowait(event)
         return self._in_stasis
 
     async def _find_way_back(self) -> None:
@@ -255,21 +273,25 @@ class Call:
         return event
 
     async def still_there(self) -> None:
-        """Raise CallerHungUp if that is why something failed: the event may come a little later."""
+        """Raise CallerHungUp if the caller is gone, or is known to be going."""
         try:
             await self._ari.channels.get(self.id)
         except NotFound:
             self.held = False
             raise CallerHungUp from None
-        if self._heard_of(ChannelHangupRequest, StasisEnd, ChannelDestroyed):
+        # Not StasisEnd: a command whose answer was lost may have sent the call on.
+        if self._heard_of(ChannelHangupRequest, ChannelDestroyed):
             raise CallerHungUp
 
     def _heard_of(self, *kinds: type[Event]) -> bool:
         """Tell whether such an event waits to be read."""
+        return any(isinstance(event, kinds) for event in self._unread())
+
+    def _unread(self) -> list[Event]:
         waiting = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
         for event in waiting:
             self._inbox.put_nowait(event)
-        return any(isinstance(event, kinds) for event in waiting)
+        return waiting
 
     async def _catch_up(self) -> RingStep | None:
         """After a gap: listen again, and return what was missed, as far as it still shows."""
@@ -297,7 +319,12 @@ class Call:
         except (NotFound, Conflict):
             self.held = False
             raise CallerHungUp from None
-        except (RequestFailed, Unreachable):
-            # A channel that just hangs up answers 500; one that we hung up may answer nothing.
+        except Unreachable:
+            await self.still_there()  # what we asked for may have been done: a hangup
+            raise
+        except RequestFailed:
+            # The answer of a channel that is just hanging up, which may show a little later.
+            await self.still_there()
+            await asyncio.sleep(self._limits.hangup)
             await self.still_there()
             raise

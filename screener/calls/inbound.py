@@ -10,9 +10,11 @@ from screener.calls.call import (
     Call,
     CallEnded,
     HandsetAnswered,
+    HandsetCalled,
     HandsetRinging,
     HangupCause,
     RingingEnded,
+    RingStep,
 )
 from screener.calls.desk import Desk
 from screener.calls.entry import Entry
@@ -57,7 +59,6 @@ async def write_down(call: Call, desk: Desk, entry: Entry) -> Decision:
 async def put_through(call: Call, desk: Desk, entry: Entry, *, recorded: bool) -> None:
     """Ring the handset and stay with the call."""
     await call.ring(desk.ring_seconds, recorded=recorded)
-    entry.if_caller_leaves = Disposition.ABANDONED_RINGING
     await follow(call, desk, entry)
 
 
@@ -65,16 +66,13 @@ async def follow(call: Call, desk: Desk, entry: Entry) -> None:
     """Write down what becomes of a call in the dialplan, and end it when it comes back."""
     async with aclosing(call.ring_steps()) as steps:
         async for step in steps:
+            note(step, entry)
             match step:
-                case HandsetRinging():
-                    entry.rang()
-                case HandsetAnswered():
-                    entry.picked_up()
                 case CallEnded(by_caller=None):
                     entry.close_unseen()
                 case CallEnded(by_caller=by_caller):
                     entry.close(
-                        Disposition.ANSWERED if entry.answered else Disposition.ABANDONED_RINGING,
+                        Disposition.ANSWERED if entry.answered else entry.if_caller_leaves,
                         EndedBy.CALLER if by_caller else EndedBy.NETWORK,
                     )
                 case RingingEnded(dialstatus="ANSWER"):
@@ -83,6 +81,25 @@ async def follow(call: Call, desk: Desk, entry: Entry) -> None:
                     await call.hang_up(HangupCause.NORMAL_CLEARING)
                 case RingingEnded(dialstatus=dialstatus):
                     await turn_away(call, desk, entry, dialstatus)
+
+
+def note(step: RingStep, entry: Entry) -> None:
+    """Write down how far the call has come with the handset."""
+    match step:
+        case HandsetCalled():
+            entry.if_caller_leaves = Disposition.ABANDONED_RINGING
+        case HandsetRinging():
+            entry.rang()
+        case HandsetAnswered():
+            entry.picked_up()
+
+
+def left(call: Call, entry: Entry) -> None:
+    """Write down that the caller is gone, with what was heard and not yet read before."""
+    for step in call.unread_steps():
+        note(step, entry)
+    disposition = Disposition.ANSWERED if entry.answered else entry.if_caller_leaves
+    entry.close(disposition, EndedBy.CALLER)
 
 
 # What Dial says of a handset that did not answer: what that is in the log, what the caller is

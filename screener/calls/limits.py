@@ -9,6 +9,7 @@ class Limits:
 
     claimed: float = 2.0  # for StasisStart after a call was claimed
     playback_slack: float = 5.0  # for a sound to end, beyond its length
+    hangup: float = 0.1  # for a hangup to show that a failing command already met
     pause: float = 1.0  # between two tries of what Asterisk or the database refused
     look: float = 60.0  # without a word about a call in the dialplan, before Asterisk is asked
     let_go: float = 2.0  # for handing a call back when the screener stops

@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from screener.ari import Ari, AriError
+from screener.ari import Ari, AriError, RequestFailed
 from screener.ari.events import CallBroadcast, Channel, Event, Reconnected, StasisStart
 from screener.calls.call import Call, CallerHungUp
 from screener.calls.desk import Desk
 from screener.calls.entry import Entry
-from screener.calls.inbound import follow, inbound, write_down
+from screener.calls.inbound import follow, inbound, left, write_down
 from screener.calls.limits import Limits
-from screener.domain.call_record import CallRecord, Disposition, EndedBy
+from screener.domain.call_record import CallRecord, Disposition
 from screener.store.database import StoreError
 
 log: Final = structlog.get_logger(__name__)
@@ -162,20 +163,22 @@ class Switchboard:
         try:
             await work(call, entry)
         except CallerHungUp:
-            entry.close(entry.if_caller_leaves, EndedBy.CALLER)
-        except Exception:  # whatever breaks, the telephone rings
+            left(call, entry)
+        except Exception as error:  # whatever breaks, the telephone rings
             log.exception("call_failed_open")
+            if not isinstance(error, RequestFailed):  # who knows what became of it
+                entry.if_caller_leaves = Disposition.FAILED_OPEN
             await self._fail_open(call, entry)
 
     async def _fail_open(self, call: Call, entry: Entry) -> None:
         """Hand a call back to the dialplan and follow it there."""
-        entry.failed_open()
         for _ in range(_FAIL_OPEN_TRIES):
             try:
                 await call.hand_back()
+                entry.failed_open()
                 await follow(call, self._desk, entry)
             except CallerHungUp:
-                entry.close(Disposition.FAILED_OPEN, EndedBy.CALLER)
+                left(call, entry)
             except Exception:
                 log.exception("call_failed_again")
                 continue
@@ -186,7 +189,9 @@ class Switchboard:
     async def _archive(self, entry: Entry) -> None:
         try:
             await entry.archive()
-        except Exception:  # it is tried again at the next start
+        except OSError as error:  # it is tried again with the next stock
+            log.error("recording_not_finished", error=str(error))
+        except Exception:  # nor does anything else end the other calls
             log.exception("recording_not_finished")
 
     async def _let_go(self, call: Call, entry: Entry) -> None:
@@ -198,12 +203,14 @@ class Switchboard:
                 await call.hand_back()
             entry.failed_open()
         except CallerHungUp:
-            entry.close(entry.if_caller_leaves, EndedBy.CALLER)
+            left(call, entry)
         except (AriError, TimeoutError):
             log.warning("call_not_handed_back")
 
     async def _let_the_rest_go(self) -> None:
         """Hand back the calls that came too late for a task to attend to them."""
+        with suppress(AriError):  # once this is answered, whatever was on its way is here
+            await self._ari.applications.channel_ids()
         while not self._ari.arrivals.empty():
             match self._ari.arrivals.get_nowait():
                 case StasisStart(channel=channel) if channel.id not in self._calls:
@@ -216,12 +223,17 @@ class Switchboard:
             self._calls.popitem()[1].close()
 
     async def _keep_stock(self, tasks: asyncio.TaskGroup) -> None:
-        """Take stock after every gap, until it is taken."""
+        """Take stock after every gap until it is taken, and now and then to be sure."""
         while True:
-            await self._stale.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.look):
+                    await self._stale.wait()
+            after_gap = self._stale.is_set()
             self._stale.clear()
             try:
                 await self._take_stock(tasks)
+                if after_gap:
+                    log.info("ready")
             except (AriError, StoreError) as error:
                 log.warning("stock_not_taken", error=str(error))
                 self._stale.set()
@@ -229,13 +241,13 @@ class Switchboard:
 
     async def _take_stock(self, tasks: asyncio.TaskGroup) -> None:
         """See to the calls that are there and in nobody's hands, and to rows left open."""
+        attended = set(self._calls)  # their rows may be closed by the time they are read
         there = {channel.id: channel for channel in await self._ari.channels.list()}
         ours = set(await self._ari.applications.channel_ids())
         held = {each for each in ours & there.keys() if there[each].stasis_args is not None}
         rows = {record.id: record for record in await self._unfinished()}
-        for call_id in (held | rows.keys()) - self._calls.keys():
+        for call_id in (held | rows.keys()) - attended - self._calls.keys():
             self._resume(there.get(call_id, Channel(call_id)), rows.get(call_id), tasks)
-        log.info("ready")
 
     @staticmethod
     def _log_end(entry: Entry) -> None:
