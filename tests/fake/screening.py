@@ -1,0 +1,164 @@
+"""The real switchboard with its store, at work on a fake Asterisk."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from screener.ari import Ari
+from screener.ari.limits import Limits as AriLimits
+from screener.audio.prompts import Prompt
+from screener.audio.recording import Recordings
+from screener.calls.desk import Desk
+from screener.calls.limits import Limits as CallLimits
+from screener.calls.switchboard import Switchboard
+from screener.domain.call_record import CallRecord
+from screener.domain.lists import Entry, ListName, Lists
+from screener.domain.numbers import country, identify
+from screener.store.database import Store
+from tests.fake.asterisk import FakeAsterisk
+from tests.fake.people import Caller
+
+STRANGER, FRIEND, FRAUDSTER, FOREIGNER = "0312345678", "0312340001", "0312340002", "+18005551234"
+
+# Short where a test waits for them to run out, long where that would be a fault.
+ARI_LIMITS = AriLimits(request=0.4, first_delay=0.01, longest_delay=0.05)
+CALL_LIMITS = CallLimits(claimed=0.4, playback_slack=1.0, pause=0.02, let_go=2.0)
+
+
+def entry(list_name: ListName, number: str) -> Entry:
+    return Entry(list_name=list_name, number=number, note="", origin="household", added_at=None)
+
+
+LISTS = Lists(
+    allow={"+81312340001": entry(ListName.ALLOW, "+81312340001")},
+    fraud={"+81312340002": entry(ListName.FRAUD, "+81312340002")},
+)
+
+
+@dataclass(eq=False)
+class Screening:
+    """A screener at work. ``kept`` is every state of every row, in order."""
+
+    asterisk: FakeAsterisk
+    store: Store
+    recordings: Recordings
+    application: str = "screener"
+    max_calls: int = 10
+    ari_limits: AriLimits = ARI_LIMITS
+    call_limits: CallLimits = CALL_LIMITS
+    lists: Callable[[], Awaitable[Lists]] | None = None
+    kept: list[CallRecord] = field(default_factory=list)
+    _stock_taken: int = 0  # after which of the connections
+
+    def __post_init__(self) -> None:
+        password = self.asterisk.password
+        self.ari = Ari(self.asterisk.url, self.application, "screener", password, self.ari_limits)
+        self.switchboard = Switchboard(
+            self.ari,
+            self._desk(),
+            self._unfinished,
+            max_calls=self.max_calls,
+            limits=self.call_limits,
+        )
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator["Screening"]:
+        """Take calls; on leaving stop as the service does when its patience is at an end."""
+        reader = asyncio.create_task(self.ari.run())
+        self.taking = asyncio.create_task(self.switchboard.run())
+        try:
+            await self.asterisk.until(lambda: self.is_ready, "the screener is ready")
+            yield self
+        finally:
+            await self.stops()
+            reader.cancel()
+            await asyncio.wait([reader])
+
+    def is_cancelled(self) -> None:
+        self.taking.cancel()
+
+    async def stops(self) -> None:
+        self.taking.cancel()
+        await asyncio.wait([self.taking])
+        assert self.taking.cancelled(), self.taking.exception()
+
+    async def row(self, caller: Caller) -> CallRecord:
+        """Return the row of a call once it is closed and the call forgotten."""
+        await self.asterisk.until(
+            lambda: any(r.id == caller.id and r.ended_at for r in self.kept) and self.idle,
+            "the row of the call is closed and nothing is left of it",
+        )
+        return self.rows()[caller.id]
+
+    async def finished(self) -> None:
+        """Wait until no call is left in anybody's hands, and nothing is left to be heard."""
+        await self.asterisk.until(lambda: not self.asterisk.there, "all channels are gone")
+        await self.asterisk.settled()
+        await self.asterisk.until(lambda: self.is_ready, "nothing is left of any call")
+
+    def rows(self) -> dict[str, CallRecord]:
+        return {record.id: record for record in self.kept}
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is connected, has taken stock since, and attends to no call."""
+        connected = any(each.application == self.application for each in self.asterisk.lines)
+        return connected and self.idle and self._stock_taken == self._connections
+
+    @property
+    def _connections(self) -> int:
+        return self.asterisk.connections[self.application]
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is left of any call, and nothing is on its way."""
+        return self.has_let_go and self.ari.arrivals.empty()
+
+    @property
+    def has_let_go(self) -> bool:
+        """Whether no call and no inbox of a call is left."""
+        # What nobody outside may see is what has to be gone.
+        return not self.switchboard._calls and not self.ari._inboxes
+
+    async def _unfinished(self) -> list[CallRecord]:
+        assert await self.store.calls.flush(5)
+        rows = await self.store.calls.unfinished()
+        known = {record.id for record in rows}
+        for call_id in self.recordings.left_over():
+            record = None if call_id in known else await self.store.calls.get(call_id)
+            rows += [record] if record else []
+        self._stock_taken = self._connections
+        return rows
+
+    def _desk(self) -> Desk:
+        async def lists() -> Lists:
+            return LISTS
+
+        async def discard_raw(record: CallRecord) -> None:
+            assert await self.store.calls.flush(5)
+            self.recordings.discard_raw(record)
+
+        def keep(record: CallRecord) -> None:
+            self.kept.append(record)
+            self.store.calls.keep(record)
+
+        def media(prompt: Prompt) -> str:
+            return f"sound:{Path('/prompts/ja') / prompt}"
+
+        return Desk(
+            identify=partial(identify, country=country("JP")),
+            lists=self.lists or lists,
+            keep=keep,
+            archive=self.recordings.archive,
+            discard_raw=discard_raw,
+            recorded_until=self.recordings.recorded_until,
+            now=lambda: datetime.now(UTC),
+            media=media,
+            prompt_seconds=lambda _: 0.2,
+            ring_seconds=30,
+            record_known=False,
+        )

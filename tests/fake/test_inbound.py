@@ -1,0 +1,125 @@
+"""Whole calls, told as the people on the line live them, against a fake Asterisk."""
+
+import pytest
+
+from screener.audio.recording import Recordings
+from screener.domain.call_record import CallRecord, Disposition, EndedBy
+from screener.domain.policy import Verdict
+from screener.store.database import Store
+from tests.fake.asterisk import FakeAsterisk
+from tests.fake.people import Handset
+from tests.fake.screening import FOREIGNER, FRAUDSTER, FRIEND, STRANGER, Screening
+
+CALLS = {
+    "a stranger is answered, the household hangs up": (
+        STRANGER,
+        Handset.ANSWERS,
+        (Verdict.SCREEN, Disposition.ANSWERED, EndedBy.HOUSEHOLD),
+        ["warning"],
+        ["ring/recorded"],
+    ),
+    "a stranger is answered and hangs up": (
+        STRANGER,
+        Handset.ANSWERS_AND_CALLER_ENDS,
+        (Verdict.SCREEN, Disposition.ANSWERED, EndedBy.CALLER),
+        ["warning"],
+        ["ring/recorded"],
+    ),
+    "a stranger whom nobody answers is told so": (
+        STRANGER,
+        Handset.NOBODY,
+        (Verdict.SCREEN, Disposition.UNANSWERED, EndedBy.SCREENER),
+        ["warning", "no_answer"],
+        ["ring/recorded"],
+    ),
+    "a stranger hears that the line is busy": (
+        STRANGER,
+        Handset.BUSY,
+        (Verdict.SCREEN, Disposition.BUSY, EndedBy.SCREENER),
+        ["warning", "busy"],
+        ["ring/recorded"],
+    ),
+    "a stranger calls a handset that is unplugged": (
+        STRANGER,
+        Handset.UNREGISTERED,
+        (Verdict.SCREEN, Disposition.UNREACHABLE, EndedBy.SCREENER),
+        ["warning", "no_answer"],
+        ["ring/recorded"],
+    ),
+    "a friend is put through at once": (
+        FRIEND,
+        Handset.ANSWERS,
+        (Verdict.PASS, Disposition.ANSWERED, EndedBy.HOUSEHOLD),
+        [],
+        ["ring/unrecorded"],
+    ),
+    "a friend whom nobody answers hears the network say so": (
+        FRIEND,
+        Handset.NOBODY,
+        (Verdict.PASS, Disposition.UNANSWERED, EndedBy.SCREENER),
+        [],
+        ["ring/unrecorded"],
+    ),
+    "a fraudster is turned away": (
+        FRAUDSTER,
+        Handset.ANSWERS,
+        (Verdict.BLOCK, Disposition.BLOCKED, EndedBy.SCREENER),
+        [],
+        [],
+    ),
+    "a foreigner is turned away": (
+        FOREIGNER,
+        Handset.ANSWERS,
+        (Verdict.BLOCK, Disposition.BLOCKED, EndedBy.SCREENER),
+        [],
+        [],
+    ),
+}
+
+
+def outcome(row: CallRecord) -> tuple[Verdict, Disposition | None, EndedBy | None]:
+    return row.decision.verdict, row.disposition, row.ended_by
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["unkind order", "kind order"])
+@pytest.mark.parametrize("version", ["22.10.1", "20.9.1", "21.4.0", "22.5.2"])
+@pytest.mark.parametrize("call", CALLS)
+async def test_every_verdict_comes_to_its_disposition(
+    store: Store, recordings: Recordings, call: str, version: str, early: bool
+) -> None:
+    """With every generation of ARI: events before answers and after, by WebSocket and by HTTP."""
+    number, handset, expected, heard, been_in = CALLS[call]
+    async with FakeAsterisk(version) as asterisk:
+        asterisk.early = early
+        async with Screening(asterisk, store, recordings).at_work() as screening:
+            caller = asterisk.offer(number, handset=handset)
+            row = await screening.row(caller)
+            await caller.over()
+    assert outcome(row) == expected, asterisk.story()
+    assert (caller.heard, caller.been_in) == (heard, been_in), asterisk.story()
+    assert row.warned is ("warning" in heard)
+    assert (row.rang_at is not None) is caller.rang
+    assert (row.answered_at is not None) is caller.picked_up
+    assert row.line == "0398765432"
+    assert row.caller.given == number
+    assert row.ended_at
+    assert row.ended_at >= (row.answered_at or row.rang_at or row.started_at) >= row.started_at
+    await store.calls.flush(5)
+    assert await store.calls.get(caller.id) == row
+
+
+async def test_a_call_told_by_hand(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> None:
+    """The warning is heard to its end before the handset rings, and people take their time."""
+    async with Screening(asterisk, store, recordings).at_work() as screening:
+        caller = asterisk.offer(handset=Handset.BY_HAND)
+        caller.listens = False
+        await caller.hears("warning")
+        await caller.handset_rings()
+        assert screening.rows()[caller.id].warned
+        caller.handset_answers()
+        await asterisk.until(lambda: screening.rows()[caller.id].answered_at, "it is answered")
+        caller.handset_hangs_up()
+        row = await screening.row(caller)
+    assert outcome(row) == (Verdict.SCREEN, Disposition.ANSWERED, EndedBy.HOUSEHOLD)

@@ -1,0 +1,360 @@
+"""The fake Asterisk's web server: ARI over HTTP and WebSocket, and all that can go wrong there."""
+
+import asyncio
+import base64
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Self
+
+from aiohttp import WSMsgType, web
+
+Json = dict[str, Any]
+Answer = tuple[int, Json | list[Json] | None]
+
+ASTERISK_ID = "02:fc:00:00:00:01"
+
+
+class Trick(Enum):
+    """What can be done to a command instead of carrying it out and answering."""
+
+    REFUSE = auto()  # 500, nothing done
+    SWALLOW = auto()  # nothing done, no answer
+    MUTE = auto()  # done, no answer
+    LATE = auto()  # done, and answered after the next command's answer
+
+
+@dataclass(frozen=True)
+class Command:
+    """One request, by WebSocket or HTTP. ``application`` is empty where that does not show."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    by: str
+    application: str = ""
+
+    def __str__(self) -> str:
+        path = re.sub("channels/[^/]+", "channels/ID", self.path)
+        return f"{self.method} {re.sub('play/.*-', 'play/ID-', path)}"
+
+
+@dataclass(eq=False)
+class Line:
+    """One WebSocket. What is sent goes out in the order in which it was said."""
+
+    socket: web.WebSocketResponse
+    transport: asyncio.Transport
+    application: str
+    replaced: bool = False
+    outgoing: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    pongs: dict[bytes, asyncio.Event] = field(default_factory=dict)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Wire:
+    """The sockets. A command goes to ``carry_out``; ``tell`` sends an event.
+
+    ``seen`` is all that went over the wire, for a failing test to print. Every command, answer
+    and event since ``fresh`` is two ``moments``, before and after; ``at`` says what is to happen
+    at the moment of that number, ``tricks`` what to do to the command of that number.
+    """
+
+    def __init__(self, version: str, password: str) -> None:
+        self.version = version
+        self.password = password
+        self.seen: list[str] = []
+        self.moments: list[str] = []
+        self.at: dict[int, Callable[[], None]] = {}
+        self.commands: list[Command] = []
+        self.tricks: dict[int, Trick] = {}
+        self.attempts: list[float] = []  # when somebody tried to connect, on the loop's clock
+        self.status_to_all: int | None = None  # 404 and 503 while it starts, 500 when it is ill
+        self.page: str | None = None  # what a web server that is no Asterisk says
+        self.unreachable = False  # connections break before anything is said
+        self.unkind = True  # speaks of unknown things, in pieces, and twice
+        self.lines: list[Line] = []
+        self.connections: Counter[str] = Counter()  # how often each application has connected
+        self.port = 0
+        self._awake = asyncio.Event()
+        self._awake.set()
+        self._late: list[Callable[[], None]] = []
+        self._filters: dict[str, set[str]] = {}
+        self._changed = asyncio.Event()
+        self._pings = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._awake.set()
+        self.drop()
+        await self._runner.cleanup()
+
+    # ---- levers --------------------------------------------------------------------------------
+
+    def fresh(self) -> None:
+        """Count moments and commands from here on."""
+        self.seen.clear()
+        self.moments.clear()
+        self.at.clear()
+        self.tricks.clear()
+        self.commands.clear()
+
+    def drop(self, application: str | None = None) -> None:
+        """Break the event WebSockets (of one application), without a goodbye."""
+        for line in list(self.lines):
+            if application in {None, line.application}:
+                self._cut(line)
+
+    def falls_silent(self) -> None:
+        """Go on accepting connections and commands, and say nothing more, not even pong."""
+        self.seen.append("** half-dead")
+        self._awake.clear()
+
+    def wakes_up(self) -> None:
+        """Answer again."""
+        self._awake.set()
+
+    async def until(self, condition: Callable[[], object], what: str, seconds: float = 5.0) -> None:
+        """Wait for something that shows on the wire; AssertionError with all that was said."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    self._changed.clear()
+                    # Most conditions change with the wire; the rest are looked at now and then.
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(0.01):
+                            await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"waited in vain until {what}\n{self.story()}") from None
+
+    async def settled(self) -> None:
+        """Wait until every client has read all that it was told so far."""
+        for line in list(self.lines):
+            self._pings += 1
+            token, pong = str(self._pings).encode(), asyncio.Event()
+            line.pongs[token] = pong
+            with suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await line.outgoing.join()
+                    await line.socket.ping(token)
+                    await self._either(pong, line.gone)
+
+    def story(self) -> str:
+        return "\n".join(["over the wire:", *(f"    {said}" for said in self.seen)])
+
+    # ---- for Asterisk itself -------------------------------------------------------------------
+
+    def carry_out(self, command: Command) -> Answer:
+        raise NotImplementedError
+
+    def connected(self, application: str) -> bool:
+        return any(line.application == application for line in self.lines)
+
+    def tell(self, application: str, event: Json, still: Callable[[], bool] = lambda: True) -> bool:
+        """Send an event to an application, with noise around it, if it is still true then."""
+        kind = event["type"]
+        label = f"{kind} {event.get('args') or event.get('dialstatus') or ''}".strip()
+        self._moment(f"before {label}")
+        if not still():
+            return False
+        lines = [x for x in self.lines if x.application == application and not x.replaced]
+        allowed = self._filters.get(application)
+        if lines and (allowed is None or kind in allowed):
+            event = {**event, "application": application, "asterisk_id": ASTERISK_ID}
+            self._say(f"<-- {label} ({application})")
+            for line in lines:
+                texts = [json.dumps(event)]
+                if self.unkind:
+                    texts = [*_noise(event), texts[0], texts[0]]
+                for text in texts:
+                    line.outgoing.put_nowait(text)
+        else:
+            self._say(f"    {label} (unheard)")
+        self._moment(f"after {label}")
+        return True
+
+    # ---- inside --------------------------------------------------------------------------------
+
+    def _say(self, text: str) -> None:
+        self.seen.append(text)
+        self._changed.set()
+
+    def _moment(self, label: str) -> None:
+        number = len(self.moments)
+        self.moments.append(label)
+        if action := self.at.pop(number, None):
+            self._say(f"** {label}:")
+            action()
+
+    def _perform(self, command: Command, answer: Callable[[Answer], None]) -> None:
+        """Carry out a command between the moments around it, or play a trick on it."""
+        number = len(self.commands)
+        self.commands.append(command)
+        self._moment(f"before {command}")
+        self._say(f"--> {command} {dict(command.query)} ({command.by})")
+        trick = self.tricks.pop(number, None)
+        if trick is Trick.SWALLOW:
+            self._say("    ... no answer, nothing done")
+            return
+        status, body = (
+            (500, {"message": "Internal Server Error"})
+            if trick is Trick.REFUSE or self.status_to_all == 500
+            else self.carry_out(command)
+        )
+        if trick is Trick.MUTE:
+            self._say(f"    ... done ({status}), no answer")
+            return
+
+        def reply() -> None:
+            self._moment(f"before the answer to {command}")
+            self._say(f"<-- {status} {json.dumps(body) if status >= 400 else ''}")
+            answer((status, body))
+            self._moment(f"after the answer to {command}")
+
+        if trick is Trick.LATE:
+            self._late.append(reply)
+            return
+        reply()
+        while self._late:
+            self._late.pop()()
+
+    async def _serve(  # noqa: PLR0911  (a table)
+        self, request: web.Request
+    ) -> web.StreamResponse:
+        if request.path == "/ari/asterisk/info":
+            self.attempts.append(asyncio.get_running_loop().time())
+            self._changed.set()
+        if self.unreachable:
+            assert request.transport
+            request.transport.abort()
+            return web.Response()
+        await self._awake.wait()
+        if self.page is not None:
+            return web.Response(text=self.page, content_type="text/html")
+        if self.status_to_all is not None:
+            return web.Response(status=self.status_to_all, text="<html>no</html>")
+        expected = base64.b64encode(f"screener:{self.password}".encode()).decode()
+        if request.headers.get("Authorization") != f"Basic {expected}":
+            return web.json_response({"message": "Authentication required"}, status=401)
+        path = request.path.removeprefix("/ari/")
+        if path == "events":
+            return await self._listen(request)
+        if path == "asterisk/info":
+            return web.json_response({"system": {"version": self.version}})
+        if path.endswith("/eventFilter"):
+            wanted = (await request.json())["allowed"]
+            self._filters[path.split("/")[1]] = {each["type"] for each in wanted}
+            return web.json_response({"name": path.split("/")[1]})
+        given: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        command = Command(request.method, path, dict(request.query), "HTTP")
+        self._perform(command, lambda answer: None if given.done() else given.set_result(answer))
+        status, body = await given
+        await self._awake.wait()
+        if body is None:
+            return web.Response(status=status)
+        return web.json_response(body, status=status)
+
+    async def _listen(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoping=False, timeout=0.1)
+        await socket.prepare(request)
+        assert request.transport
+        line = Line(socket, request.transport, request.query["app"])
+        for other in self.lines:
+            if other.application == line.application:
+                self.tell(line.application, {"type": "ApplicationReplaced"})
+                other.replaced = True
+        self.lines.append(line)
+        self.connections[line.application] += 1
+        self._say(f"** {line.application} connected")
+        writer = asyncio.create_task(self._write(line))
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.PING and self._awake.is_set():
+                    await socket.pong(message.data)
+                elif message.type is WSMsgType.PONG:
+                    line.pongs.pop(bytes(message.data), asyncio.Event()).set()
+                elif message.type is WSMsgType.TEXT and self.rest_over_websocket:
+                    self._receive(line, json.loads(message.data))
+        finally:
+            writer.cancel()
+            self._cut(line)
+        return socket
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(int(number) for number in re.findall(r"\d+", self.version)[:3])
+
+    @property
+    def rest_over_websocket(self) -> bool:
+        return self.numbers >= (22, 4) or (20, 14) <= self.numbers < (21,)
+
+    def _receive(self, line: Line, request: Json) -> None:
+        number = request["request_id"]
+        query = {each["name"]: each["value"] for each in request["query_strings"]}
+
+        def answer(given: Answer) -> None:
+            status, body = given
+            answer = {"type": "RESTResponse", "request_id": number, "status_code": status}
+            text = json.dumps(body) if body is not None else ""
+            if self.unkind:
+                line.outgoing.put_nowait(json.dumps({"type": "RESTResponse", "request_id": number}))
+            line.outgoing.put_nowait(json.dumps({**answer, "message_body": text}))
+
+        command = Command(request["method"], request["uri"], query, "WebSocket", line.application)
+        self._perform(command, answer)
+
+    async def _write(self, line: Line) -> None:
+        while True:
+            text = await line.outgoing.get()
+            await self._awake.wait()
+            with suppress(ConnectionError):
+                await line.socket.send_str(text)
+            line.outgoing.task_done()
+
+    def _cut(self, line: Line) -> None:
+        if line in self.lines:
+            self.lines.remove(line)
+            self._say(f"** the connection of {line.application} breaks")
+        line.gone.set()
+        line.transport.abort()
+
+    @staticmethod
+    async def _either(*events: asyncio.Event) -> None:
+        waiting = [asyncio.create_task(event.wait()) for event in events]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+
+def _noise(event: Json) -> list[str]:
+    """Return what a client must not stumble over: unknown, incomplete, not even JSON."""
+    return [
+        json.dumps({"type": "SomethingOfTheNextRelease", "channel": event.get("channel")}),
+        json.dumps({"type": event["type"]}),
+        json.dumps(
+            {"type": event["type"], "channel": None, "playback": {}, "caller": [], "peer": 1}
+        ),
+        json.dumps({"type": "RESTResponse", "request_id": "nobody's", "status_code": 404}),
+        json.dumps({"kind": "no type"}),
+        json.dumps(["a list"]),
+        "not { JSON",
+    ]
