@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,13 @@ LOG_LIMIT = 10  # seconds from the end of a call to its record
 
 
 def main() -> int:
-    """Run the check; return 0 if the images carry a call, 1 with the reason if they do not."""
+    """Run the check below the directory given; return 0, or 1 with what is wrong."""
     if os.geteuid() != 0:
         print("images: only root can build images without an engine", file=sys.stderr)
         return 2
     try:
-        with tempfile.TemporaryDirectory(prefix="images-") as directory, own_place() as place:
-            asyncio.run(_interruptible(Path(directory), place))
+        with own_place() as place:
+            asyncio.run(_interruptible(Path(sys.argv[1]), place))
     except (ImagesError, LabError) as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
@@ -57,21 +56,21 @@ async def check(directory: Path, place: Place) -> None:
     def say(what: str) -> None:
         print(f"images: {what} ({time.monotonic() - begun:.0f} s)", flush=True)
 
-    in_time = buildah.make_base()
+    in_time = await buildah.make_base()
     say("the base image is made" + ("" if in_time else "; the mirror lags, and was taken as it is"))
     settings: dict[str, dict[str, Any]] = {}
     for service in services.values():
-        buildah.build(TOP, service.target, service.name)
-        settings[service.name] = buildah.settings(service.name)
+        await buildah.build(TOP, service.target, service.name)
+        settings[service.name] = await buildah.settings(service.name)
         say(f"{service.name} is built")
     for service in services.values():
         agree(service, settings[service.name])
     volumes = directory / "volumes"
     volumes.mkdir()
-    asterisk, screener = (
-        Container(services[name], settings[name], buildah.mount(name), volumes, TOP)
+    asterisk, screener = [
+        Container(services[name], settings[name], await buildah.mount(name), volumes, TOP)
         for name in ("asterisk", "screener")
-    )
+    ]
     async with asterisk:
         say("Asterisk is healthy")
         async with screener:

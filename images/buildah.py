@@ -1,8 +1,10 @@
 """Builds the images of the Dockerfile with buildah, without an engine and without a registry."""
 
 import ast
+import asyncio
 import json
 import os
+import signal
 import ssl
 import subprocess
 import sys
@@ -24,68 +26,79 @@ class Buildah:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._log = directory / "build.log"
+        self._answer, self._log = directory / "answer", directory / "log"
         self._environment = os.environ | {"TMPDIR": str(directory)}
         # vfs, because overlay file systems do not nest everywhere.
         self._buildah = ["buildah", "--storage-driver", "vfs"]
         self._buildah += ["--root", str(directory / "storage")]
         self._buildah += ["--runroot", str(directory / "run")]
 
-    def make_base(self) -> bool:
+    async def make_base(self) -> bool:
         """Make the base image from Debian's packages; say whether the mirror was in time."""
         tar = self._directory / "base.tar"
         command = ["mmdebstrap", "--variant=minbase", SUITE, str(tar)]
-        in_time = self._run(command, must=False)
+        in_time = await self._run(command, must=False)
         if not in_time:
-            self._run([*command[:2], LAGGING, *command[2:]])
-        container = self._say("from", "scratch")
-        self._say("add", "--quiet", container, str(tar), "/")
-        self._say("commit", "--quiet", "--rm", container, BASE)
+            await self._run([*command[:2], LAGGING, *command[2:]])
+        container = await self._say("from", "scratch")
+        await self._say("add", "--quiet", container, str(tar), "/")
+        await self._say("commit", "--quiet", "--rm", container, BASE)
         tar.unlink()
         return in_time
 
-    def build(self, top: Path, target: str, image: str) -> None:
+    async def build(self, top: Path, target: str, image: str) -> None:
         """Build one target of the Dockerfile from the directory ``top``, as ``image``."""
         options = ["--isolation", "chroot", "--pull-never", "--layers=false", "--format", "docker"]
         for outside, inside in self._pip_configuration():
             options += ["--volume", f"{outside}:{inside}:ro"]
-        self._run([*self._buildah, "bud", *options, "--target", target, "-t", image, str(top)])
+        await self._run(
+            [*self._buildah, "bud", *options, "--target", target, "-t", image, str(top)]
+        )
 
-    def settings(self, image: str) -> dict[str, Any]:
+    async def settings(self, image: str) -> dict[str, Any]:
         """Return what the image says about running it: User, Cmd, Env, Volumes, Healthcheck."""
-        whole = json.loads(self._say("inspect", "--type", "image", image))
+        whole = json.loads(await self._say("inspect", "--type", "image", image))
         settings: dict[str, Any] = whole["Docker"]["config"]
         return settings
 
-    def mount(self, image: str) -> Path:
+    async def mount(self, image: str) -> Path:
         """Return the root directory of a new container of the image."""
-        container = self._say("from", "--pull-never", image)
-        return Path(self._say("mount", container))
+        container = await self._say("from", "--pull-never", image)
+        return Path(await self._say("mount", container))
 
-    def _say(self, *arguments: str) -> str:
-        command = [*self._buildah, *arguments]
-        asked = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=self._environment
-        )
-        if asked.returncode:
-            raise ImagesError(f"buildah {' '.join(arguments)}: {asked.stderr.strip()}")
-        return asked.stdout.strip()
+    async def _say(self, *arguments: str) -> str:
+        """Run buildah and return the one line that it answers."""
+        await self._run([*self._buildah, *arguments])
+        return self._answer.read_text(encoding="utf-8").strip()
 
-    def _run(self, command: Sequence[str], *, must: bool = True) -> bool:
-        with self._log.open("wb") as log:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=BUILD_LIMIT,
-                check=False,
+    async def _run(self, command: Sequence[str], *, must: bool = True) -> bool:
+        """Run a command to its end; where we are stopped before, all it started ends first."""
+        with self._log.open("wb") as log, self._answer.open("wb") as answer:
+            running = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=answer,
+                stderr=log,
                 env=self._environment,
+                start_new_session=True,
             )
-        if done.returncode and must:
-            said = self._log.read_text(errors="replace").splitlines()[-30:]
+        try:
+            async with asyncio.timeout(BUILD_LIMIT):
+                code = await running.wait()
+        except TimeoutError:
+            raise ImagesError(f"no end of {' '.join(command)} in {BUILD_LIMIT} s") from None
+        finally:
+            if running.returncode is None:
+                os.killpg(running.pid, signal.SIGKILL)
+                await running.wait()
+        if code and must:
+            said = [
+                line
+                for file in (self._answer, self._log)
+                for line in file.read_text(errors="replace").splitlines()[-30:]
+            ]
             raise ImagesError("\n".join([f"{' '.join(command)} failed:", *said]))
-        return done.returncode == 0
+        return code == 0
 
     def _pip_configuration(self) -> list[tuple[Path, str]]:
         """Let pip in the build get packages from where this machine's pip gets them.
