@@ -167,6 +167,9 @@ class Wire:
     def connected(self, application: str) -> bool:
         return any(line.application == application for line in self.lines)
 
+    def has_connected(self, application: str, times: int) -> bool:
+        return self.connections[application] >= times
+
     def tell(self, application: str, event: Json, still: Callable[[], bool] = lambda: True) -> bool:
         """Send an event to an application, with noise around it, if it is still true then."""
         kind = event["type"]
