@@ -108,7 +108,10 @@ class FakeAsterisk(Wire):
             case "ring", _ if caller.is_there:
                 await caller.ring()
                 if caller.is_there and not caller.hanging:
-                    self._enter_stasis(caller, "screener", ["rang", caller.dialstatus])
+                    # To the screener that had it, as if the dialplan's APPLICATION named that one.
+                    self._enter_stasis(
+                        caller, caller.application or "screener", ["rang", caller.dialstatus]
+                    )
 
     def _enter_stasis(
         self,

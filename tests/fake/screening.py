@@ -51,6 +51,7 @@ class Screening:
     ari_limits: AriLimits = ARI_LIMITS
     call_limits: CallLimits = CALL_LIMITS
     lists: Callable[[], Awaitable[Lists]] | None = None
+    unfinished: Callable[[], Awaitable[list[CallRecord]]] | None = None
     kept: list[CallRecord] = field(default_factory=list)
     _stock_taken: int = 0  # after which of the connections
 
@@ -60,7 +61,7 @@ class Screening:
         self.switchboard = Switchboard(
             self.ari,
             self._desk(),
-            self._unfinished,
+            self._stock,
             max_calls=self.max_calls,
             limits=self.call_limits,
         )
@@ -71,7 +72,7 @@ class Screening:
         reader = asyncio.create_task(self.ari.run())
         self.taking = asyncio.create_task(self.switchboard.run())
         try:
-            await self.asterisk.until(lambda: self.is_ready, "the screener is ready")
+            await self.asterisk.until(lambda: self.has_taken_stock, "the screener is ready")
             yield self
         finally:
             await self.stops()
@@ -106,8 +107,12 @@ class Screening:
     @property
     def is_ready(self) -> bool:
         """Whether it is connected, has taken stock since, and attends to no call."""
+        return self.has_taken_stock and self.idle
+
+    @property
+    def has_taken_stock(self) -> bool:
         connected = any(each.application == self.application for each in self.asterisk.lines)
-        return connected and self.idle and self._stock_taken == self._connections
+        return connected and self._stock_taken == self._connections
 
     @property
     def _connections(self) -> int:
@@ -124,6 +129,11 @@ class Screening:
         # What nobody outside may see is what has to be gone.
         return not self.switchboard._calls and not self.ari._inboxes
 
+    async def _stock(self) -> list[CallRecord]:
+        rows = await (self.unfinished or self._unfinished)()
+        self._stock_taken = self._connections
+        return rows
+
     async def _unfinished(self) -> list[CallRecord]:
         assert await self.store.calls.flush(5)
         rows = await self.store.calls.unfinished()
@@ -131,7 +141,6 @@ class Screening:
         for call_id in self.recordings.left_over():
             record = None if call_id in known else await self.store.calls.get(call_id)
             rows += [record] if record else []
-        self._stock_taken = self._connections
         return rows
 
     def _desk(self) -> Desk:

@@ -82,6 +82,7 @@ class Wire:
         self.port = 0
         self._awake = asyncio.Event()
         self._awake.set()
+        self._refusals: Counter[str] = Counter()
         self._late: list[Callable[[], None]] = []
         self._filters: dict[str, set[str]] = {}
         self._changed = asyncio.Event()
@@ -126,6 +127,15 @@ class Wire:
         """Go on accepting connections and commands, and say nothing more, not even pong."""
         self.seen.append("** half-dead")
         self._awake.clear()
+
+    def goes_deaf(self) -> None:
+        """Tell nobody anything more, until they connect again."""
+        for line in self.lines:
+            line.replaced = True
+
+    def refuses_next(self, path: str, times: int) -> None:
+        """Answer 500 to the next commands for exactly this path."""
+        self._refusals[path] = times
 
     def wakes_up(self) -> None:
         """Answer again."""
@@ -213,6 +223,9 @@ class Wire:
         self._moment(f"before {command}")
         self._say(f"--> {command} {dict(command.query)} ({command.by})")
         trick = self.tricks.pop(number, None)
+        if self._refusals[command.path] > 0:
+            self._refusals[command.path] -= 1
+            trick = Trick.REFUSE
         if trick is Trick.SWALLOW:
             self._say("    ... no answer, nothing done")
             return

@@ -30,7 +30,13 @@ RECORD = CallRecord(
     started_at=STARTED,
 )
 # Opens a file for writing as Asterisk does, says so, and closes it when told to.
-WRITER = "import sys; f = open(sys.argv[1], 'ab'); print(flush=True); sys.stdin.read(); f.write(b'12345678')"
+WRITER = """
+import sys
+with open(sys.argv[1], "ab") as recording:
+    print(flush=True)
+    sys.stdin.read()
+    recording.write(b"12345678")
+"""
 
 
 @pytest.fixture
