@@ -21,7 +21,7 @@ STOP_LIMIT = 5
 MANY = 1_000  # calls that one SIPp can have at once
 
 _STAMP = re.compile(
-    r"^-{40,} (\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d\.\d+)\n"
+    r"^-{40,} (\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d\.\d+Z?)\n"
     r"\w+ message (sent|received)[^\n]*\n\n",
     re.MULTILINE,
 )
@@ -33,7 +33,7 @@ def parse_trace(text: str) -> list[Message]:
     ends = [*(mark.start() for mark in marks[1:]), len(text)][: len(marks)]
     return [
         Message(
-            # SIPp writes local time without a zone.
+            # SIPp up to 3.7 writes local time without a zone, SIPp 3.8 UTC with a Z.
             at=datetime.fromisoformat(f"{mark[1]}T{mark[2]}").astimezone().timestamp(),
             sent=mark[3] == "sent",
             text=text[mark.end() : end],
