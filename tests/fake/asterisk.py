@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 
+from tests.fake.door import Door
 from tests.fake.people import Caller, Handset, Where
-from tests.fake.wire import Answer, Command, Json, Wire
+from tests.fake.wire import Answer, Command, Json
 
 Query = dict[str, str]
 
@@ -19,7 +20,7 @@ _NOT_OURS: Answer = (409, {"message": "Channel not in Stasis application"})
 _NO_CONTENT: Answer = (204, None)
 
 
-class FakeAsterisk(Wire):
+class FakeAsterisk(Door):
     """Asterisk as the screener sees it, with the project's dialplan and one handset.
 
     ``callers`` are all who ever called. A command to a caller who is gone gets 404, to one who is
