@@ -33,7 +33,7 @@ def parse_trace(text: str) -> list[Message]:
     ends = [*(mark.start() for mark in marks[1:]), len(text)][: len(marks)]
     return [
         Message(
-            # SIPp up to 3.7 writes local time without a zone, SIPp 3.8 UTC with a Z.
+            # SIPp 3.6 writes local time without a zone, SIPp 3.8 UTC with a Z.
             at=datetime.fromisoformat(f"{mark[1]}T{mark[2]}").astimezone().timestamp(),
             sent=mark[3] == "sent",
             text=text[mark.end() : end],
