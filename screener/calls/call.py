@@ -1,9 +1,8 @@
 """A call in our hands: its verbs, each of which returns when Asterisk has finished."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from enum import IntEnum
 from typing import Final
 
@@ -12,19 +11,20 @@ from screener.ari.events import (
     Channel,
     ChannelDestroyed,
     ChannelHangupRequest,
-    ConnectionLost,
     Dial,
-    Event,
     PlaybackFinished,
     Reconnected,
-    StasisEnd,
     StasisStart,
 )
+from screener.calls.ear import CallerHungUp, Ear
 from screener.calls.limits import Limits
-
-
-class CallerHungUp(Exception):
-    """The caller is no longer there, however that was noticed."""
+from screener.calls.steps import (
+    DIAL_STEPS,
+    CallEnded,
+    HandsetAnswered,
+    RingingEnded,
+    RingStep,
+)
 
 
 class HangupCause(IntEnum):
@@ -34,45 +34,6 @@ class HangupCause(IntEnum):
     USER_BUSY = 17  # 486
     NO_ANSWER = 19  # 480
     CALL_REJECTED = 21  # 403
-
-
-@dataclass(frozen=True, slots=True)
-class HandsetCalled:
-    """The INVITE to the handset went out."""
-
-
-@dataclass(frozen=True, slots=True)
-class HandsetRinging:
-    """The handset rings."""
-
-
-@dataclass(frozen=True, slots=True)
-class HandsetAnswered:
-    """Somebody took the handset off the hook."""
-
-
-@dataclass(frozen=True, slots=True)
-class RingingEnded:
-    """Dial is over and the caller still there; ``dialstatus`` as in Asterisk's Dial."""
-
-    dialstatus: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallEnded:
-    """The caller's leg is gone. ``by_caller`` is None where a gap hid who ended it."""
-
-    by_caller: bool | None
-
-
-_DIAL_STEPS: Final[Mapping[str, "RingStep"]] = {
-    "": HandsetCalled(),
-    "RINGING": HandsetRinging(),
-    "PROGRESS": HandsetRinging(),
-    "ANSWER": HandsetAnswered(),
-}
-
-RingStep = HandsetCalled | HandsetRinging | HandsetAnswered | RingingEnded | CallEnded
 
 
 class Call:
@@ -88,19 +49,18 @@ class Call:
         self.line: Final = channel.variables.get("LINE", "")
         self.number: Final = channel.number
         self.name: Final = channel.caller_name
+        self.limits: Final = limits
         self.held = held
         self.answered = channel.state == "Up"
         self._ari = ari
-        self._limits = limits
-        self._listening = ExitStack()
-        self._inbox = self._listening.enter_context(ari.inbox(channel.id))
+        self._ear = Ear(ari, channel.id)
         self._in_stasis = held
         self._hangup_requested = False
         self._way_back = ("without-screener", "s")
 
     def close(self) -> None:
         """Listen to the channel no more."""
-        self._listening.close()
+        self._ear.close()
 
     async def claim(self) -> bool:
         """Claim the broadcast call; False when it was too late or another screener has it.
@@ -128,11 +88,11 @@ class Call:
     async def play(self, media: str, seconds: float) -> bool:
         """Play a sound of that length to the caller; True if it was heard to its end."""
         playback_id = f"{self.id}-{media.rpartition('/')[2]}"
-        async with asyncio.timeout(seconds + self._limits.playback_slack):
+        async with asyncio.timeout(seconds + self.limits.playback_slack):
             async with self._gone_is_hung_up():
                 await self._ari.channels.play(self.id, media, playback_id)
             while True:
-                match await self._next():
+                match await self._ear.next_in_stasis():
                     case PlaybackFinished(playback_id=finished, heard=heard) if (
                         finished == playback_id
                     ):
@@ -162,9 +122,9 @@ class Call:
         But a call of which nothing is heard for long is looked after, as after a gap.
         """
         while True:
-            match await self._news():
-                case Dial(dialstatus=dialstatus) if dialstatus in _DIAL_STEPS:
-                    yield _DIAL_STEPS[dialstatus]
+            match await self._ear.next_in_dialplan(self.limits.look):
+                case Dial(dialstatus=dialstatus) if dialstatus in DIAL_STEPS:
+                    yield DIAL_STEPS[dialstatus]
                 case StasisStart(args=("rang", dialstatus), channel=channel):
                     yield self._came_back(dialstatus, channel)
                     return
@@ -182,9 +142,9 @@ class Call:
 
     def unread_steps(self) -> Iterator[RingStep]:
         """Yield what was heard of the handset and not read yet, without waiting for more."""
-        for event in self._unread():
-            if isinstance(event, Dial) and event.dialstatus in _DIAL_STEPS:
-                yield _DIAL_STEPS[event.dialstatus]
+        for event in self._ear.unread():
+            if isinstance(event, Dial) and event.dialstatus in DIAL_STEPS:
+                yield DIAL_STEPS[event.dialstatus]
 
     async def hand_back(self) -> None:
         """Give the call back to the dialplan, and keep trying as long as the caller is there.
@@ -203,7 +163,7 @@ class Call:
             except Conflict:
                 pass  # not in Stasis: the dialplan has it already
             except (RequestFailed, Unreachable):
-                await asyncio.sleep(self._limits.pause)
+                await asyncio.sleep(self.limits.pause)
                 continue
             self.held = False
 
@@ -216,9 +176,9 @@ class Call:
         self.held = channel.stasis_args is not None
         match channel.stasis_args:
             case ("rang", _) as args:
-                self._inbox.put_nowait(StasisStart(self.id, channel, args))
+                self._ear.put(StasisStart(self.id, channel, args))
             case None:
-                self._inbox.put_nowait(Reconnected(self.id))
+                self._ear.put(Reconnected(self.id))
             case _:
                 return True
         return False
@@ -232,11 +192,11 @@ class Call:
     async def _enter_stasis(self) -> bool:
         """Wait for StasisStart, the one sign that a claimed call is ours."""
         try:
-            async with asyncio.timeout(self._limits.claimed):
-                while not isinstance(event := await self._next(), StasisStart):
+            async with asyncio.timeout(self.limits.claimed):
+                while not isinstance(event := await self._ear.next_in_stasis(), StasisStart):
                     pass
         except (TimeoutError, Unreachable):
-            self._in_stasis = self._heard_of(StasisStart)  # or did it come at this very moment?
+            self._in_stasis = self._ear.heard_of(StasisStart)  # or did it come at this very moment?
         else:
             self._in_stasis = not event.args
             if event.args:  # the dialplan had it, and is done: that is for the switchboard
@@ -254,24 +214,6 @@ class Call:
         except RequestFailed:
             pass
 
-    async def _news(self) -> Event:
-        """Wait for the next event of a call in the dialplan; long silence counts as a gap."""
-        try:
-            async with asyncio.timeout(self._limits.look):
-                return await self._inbox.get()
-        except TimeoutError:
-            return Reconnected(self.id)
-
-    async def _next(self) -> Event:
-        """Wait for the next event of a call in Stasis."""
-        event = await self._inbox.get()
-        match event:
-            case ChannelHangupRequest() | ChannelDestroyed() | StasisEnd():
-                raise CallerHungUp
-            case ConnectionLost():
-                raise Unreachable("the connection to Asterisk was lost in the middle of the call")
-        return event
-
     async def still_there(self) -> None:
         """Raise CallerHungUp if the caller is gone, or is known to be going."""
         try:
@@ -280,18 +222,8 @@ class Call:
             self.held = False
             raise CallerHungUp from None
         # Not StasisEnd: a command whose answer was lost may have sent the call on.
-        if self._heard_of(ChannelHangupRequest, ChannelDestroyed):
+        if self._ear.heard_of(ChannelHangupRequest, ChannelDestroyed):
             raise CallerHungUp
-
-    def _heard_of(self, *kinds: type[Event]) -> bool:
-        """Tell whether such an event waits to be read."""
-        return any(isinstance(event, kinds) for event in self._unread())
-
-    def _unread(self) -> list[Event]:
-        waiting = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
-        for event in waiting:
-            self._inbox.put_nowait(event)
-        return waiting
 
     async def _catch_up(self) -> RingStep | None:
         """After a gap: listen again, and return what was missed, as far as it still shows."""
@@ -305,10 +237,10 @@ class Call:
                     return HandsetAnswered()
         except NotFound:
             # What is known of the end says more than that it came.
-            return None if self._heard_of(ChannelDestroyed) else CallEnded(by_caller=None)
+            return None if self._ear.heard_of(ChannelDestroyed) else CallEnded(by_caller=None)
         except (RequestFailed, Unreachable):
-            await asyncio.sleep(self._limits.pause)
-            self._inbox.put_nowait(Reconnected(self.id))
+            await asyncio.sleep(self.limits.pause)
+            self._ear.put(Reconnected(self.id))
         return None
 
     @asynccontextmanager
@@ -325,6 +257,6 @@ class Call:
         except RequestFailed:
             # The answer of a channel that is just hanging up, which may show a little later.
             await self.still_there()
-            await asyncio.sleep(self._limits.hangup)
+            await asyncio.sleep(self.limits.hangup)
             await self.still_there()
             raise

@@ -6,18 +6,17 @@ from typing import Final
 import structlog
 
 from screener.audio.prompts import Prompt
-from screener.calls.call import (
-    Call,
+from screener.calls.call import Call, HangupCause
+from screener.calls.desk import Desk
+from screener.calls.entry import Entry
+from screener.calls.steps import (
     CallEnded,
     HandsetAnswered,
     HandsetCalled,
     HandsetRinging,
-    HangupCause,
     RingingEnded,
     RingStep,
 )
-from screener.calls.desk import Desk
-from screener.calls.entry import Entry
 from screener.domain.call_record import Disposition, EndedBy
 from screener.domain.policy import Decision, Rule, Verdict, decide
 

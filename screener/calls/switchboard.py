@@ -8,12 +8,13 @@ from typing import Final
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from screener.ari import Ari, AriError, RequestFailed
+from screener.ari import Ari, AriError
 from screener.ari.events import CallBroadcast, Channel, Event, Reconnected, StasisStart
-from screener.calls.call import Call, CallerHungUp
+from screener.calls.attend import Work, attend, let_go
+from screener.calls.call import Call
 from screener.calls.desk import Desk
 from screener.calls.entry import Entry
-from screener.calls.inbound import follow, inbound, left, write_down
+from screener.calls.inbound import follow, inbound, write_down
 from screener.calls.limits import Limits
 from screener.domain.call_record import CallRecord, Disposition
 from screener.store.database import StoreError
@@ -21,11 +22,7 @@ from screener.store.database import StoreError
 log: Final = structlog.get_logger(__name__)
 
 _DRAIN_PAUSE_SECONDS: Final = 0.05
-# Back to the dialplan from the middle, from the end of the ring, and once to spare.
-_FAIL_OPEN_TRIES: Final = 3
-
 Unfinished = Callable[[], Awaitable[list[CallRecord]]]
-Work = Callable[[Call, Entry], Awaitable[None]]
 
 
 class Switchboard:
@@ -107,6 +104,14 @@ class Switchboard:
         entry = Entry.resumed(self._desk, record) if record else Entry(self._desk)
         tasks.create_task(self._attend(call, entry, work))
 
+    async def _attend(self, call: Call, entry: Entry, work: Work) -> None:
+        with bound_contextvars(call=call.id):
+            try:
+                await attend(call, self._desk, entry, work)
+            finally:
+                del self._calls[call.id]
+                call.close()
+
     async def _screen(self, call: Call, entry: Entry) -> None:
         """Screen a call, if it can be had."""
         if call.held or await call.claim():
@@ -144,69 +149,6 @@ class Switchboard:
             await write_down(call, self._desk, entry)
             entry.failed_open()
 
-    async def _attend(self, call: Call, entry: Entry, work: Work) -> None:
-        """See a call through whatever happens, and let it go when the screener stops."""
-        with bound_contextvars(call=call.id):
-            try:
-                await self._see_through(call, entry, work)
-                await self._archive(entry)
-            except asyncio.CancelledError:
-                await self._let_go(call, entry)
-                raise
-            finally:
-                del self._calls[call.id]
-                call.close()
-            self._log_end(entry)
-
-    async def _see_through(self, call: Call, entry: Entry, work: Work) -> None:
-        """Do the work: the one place where a hangup and a fault end."""
-        try:
-            await work(call, entry)
-        except CallerHungUp:
-            left(call, entry)
-        except Exception as error:  # whatever breaks, the telephone rings
-            log.exception("call_failed_open")
-            if not isinstance(error, RequestFailed):  # who knows what became of it
-                entry.if_caller_leaves = Disposition.FAILED_OPEN
-            await self._fail_open(call, entry)
-
-    async def _fail_open(self, call: Call, entry: Entry) -> None:
-        """Hand a call back to the dialplan and follow it there."""
-        for _ in range(_FAIL_OPEN_TRIES):
-            try:
-                await call.hand_back()
-                entry.failed_open()
-                await follow(call, self._desk, entry)
-            except CallerHungUp:
-                left(call, entry)
-            except Exception:
-                log.exception("call_failed_again")
-                continue
-            return
-        log.error("call_lost_from_sight")
-        entry.close_unseen()
-
-    async def _archive(self, entry: Entry) -> None:
-        try:
-            await entry.archive()
-        except OSError as error:  # it is tried again with the next stock
-            log.error("recording_not_finished", error=str(error))
-        except Exception:  # nor does anything else end the other calls
-            log.exception("recording_not_finished")
-
-    async def _let_go(self, call: Call, entry: Entry) -> None:
-        """Hand a held call back because the screener stops; the next one closes its row."""
-        if not call.held:
-            return
-        try:
-            async with asyncio.timeout(self._limits.let_go):
-                await call.hand_back()
-            entry.failed_open()
-        except CallerHungUp:
-            left(call, entry)
-        except (AriError, TimeoutError):
-            log.warning("call_not_handed_back")
-
     async def _let_the_rest_go(self) -> None:
         """Hand back the calls that came too late for a task to attend to them."""
         with suppress(AriError):  # once this is answered, whatever was on its way is here
@@ -218,7 +160,7 @@ class Switchboard:
                     self._calls[call.id] = call
         async with asyncio.TaskGroup() as tasks:
             for call in self._calls.values():
-                tasks.create_task(self._let_go(call, Entry(self._desk)))
+                tasks.create_task(let_go(call, Entry(self._desk)))
         while self._calls:
             self._calls.popitem()[1].close()
 
@@ -248,14 +190,3 @@ class Switchboard:
         rows = {record.id: record for record in await self._unfinished()}
         for call_id in (held | rows.keys()) - attended - self._calls.keys():
             self._resume(there.get(call_id, Channel(call_id)), rows.get(call_id), tasks)
-
-    @staticmethod
-    def _log_end(entry: Entry) -> None:
-        if entry.record:
-            log.info(
-                "call_ended",
-                caller=entry.record.caller.given,
-                verdict=entry.record.decision.verdict,
-                reason=entry.record.decision.reason,
-                disposition=entry.record.disposition,
-            )

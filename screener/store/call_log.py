@@ -39,10 +39,11 @@ class CallLog:
     def __init__(self, file: StoreFile) -> None:
         self._file = file
         self._pending: dict[str, CallRecord] = {}  # by call id, the longest waiting first
+        self._since: dict[str, int] = {}  # the number of the first state that waits, likewise
+        self._kept = 0
         self._wanted = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._progress = asyncio.Event()
         self._failing = False
         self._dropping = False
 
@@ -52,23 +53,30 @@ class CallLog:
         While the database is locked or failing the newest state of each call waits in memory. To
         be called in the event loop that opened the store.
         """
+        self._kept += 1
         self._pending[record.id] = record
+        self._since.setdefault(record.id, self._kept)
         if len(self._pending) > _MOST_PENDING:
-            del self._pending[next(iter(self._pending))]
+            self._forget(next(iter(self._pending)))
             if not self._dropping:
                 log.error("too many call records wait to be written, the oldest are lost")
             self._dropping = True
-        self._idle.clear()
         self._wanted.set()
 
     async def flush(self, seconds: float) -> bool:
-        """Wait until all that was kept is on disk, so many seconds at most; True if it is."""
+        """Wait until all that was kept so far is on disk, so many seconds at most; True if it is.
+
+        What is kept meanwhile is not waited for: on a busy day that would never end.
+        """
+        wanted = self._kept
         if self._pending:
             self._hurry.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._idle.wait()
-        return not self._pending
+                while self._waits(wanted):
+                    self._progress.clear()
+                    await self._progress.wait()
+        return not self._waits(wanted)
 
     async def newest(self, limit: int) -> list[CallRecord]:
         """Return at most so many calls on disk, the last to start first; StoreError if it cannot.
@@ -136,11 +144,18 @@ class CallLog:
         for record in batch:
             # A newer state may have come meanwhile; that one still waits.
             if self._pending.get(record.id) is record:
-                del self._pending[record.id]
+                self._forget(record.id)
         if self._failing:
             log.info("call log is written again")
         self._failing = self._dropping = False
         if not self._pending:
             self._wanted.clear()
             self._hurry.clear()
-            self._idle.set()
+        self._progress.set()
+
+    def _forget(self, call_id: str) -> None:
+        del self._pending[call_id], self._since[call_id]
+
+    def _waits(self, number: int) -> bool:
+        """Tell whether a state up to this number still waits; the first waits the longest."""
+        return next(iter(self._since.values()), number + 1) <= number

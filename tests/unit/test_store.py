@@ -269,6 +269,19 @@ async def test_calls_come_newest_first_and_no_more_than_asked_for(path: Path) ->
         assert await store.calls.newest(-1) == []
 
 
+async def test_what_is_kept_meanwhile_does_not_hold_a_flush_up(path: Path) -> None:
+    async with open_store(path) as store:
+        store.calls.keep(ENDED)
+        flushing = asyncio.create_task(store.calls.flush(SOON))
+        later = 0
+        while not flushing.done():
+            later += 1
+            store.calls.keep(replace(ENDED, id=f"later-{later}"))
+            await asyncio.sleep(0.001)  # the calls of a busy day
+        assert flushing.result()
+        assert await store.calls.get(ENDED.id) == ENDED
+
+
 async def test_a_call_that_is_not_there_is_none(path: Path) -> None:
     async with open_store(path) as store:
         assert await store.calls.get("call-1") is None

@@ -1,0 +1,45 @@
+"""What becomes of a call in the dialplan, step by step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class HandsetCalled:
+    """The INVITE to the handset went out."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandsetRinging:
+    """The handset rings."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandsetAnswered:
+    """Somebody took the handset off the hook."""
+
+
+@dataclass(frozen=True, slots=True)
+class RingingEnded:
+    """Dial is over and the caller still there; ``dialstatus`` as in Asterisk's Dial."""
+
+    dialstatus: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The caller's leg is gone. ``by_caller`` is None where a gap hid who ended it."""
+
+    by_caller: bool | None
+
+
+RingStep = HandsetCalled | HandsetRinging | HandsetAnswered | RingingEnded | CallEnded
+
+# What ARI's Dial event says, in our words.
+DIAL_STEPS: Final[Mapping[str, RingStep]] = {
+    "": HandsetCalled(),
+    "RINGING": HandsetRinging(),
+    "PROGRESS": HandsetRinging(),
+    "ANSWER": HandsetAnswered(),
+}
