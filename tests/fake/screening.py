@@ -85,7 +85,8 @@ class Screening:
     async def stops(self) -> None:
         self.taking.cancel()
         await asyncio.wait([self.taking])
-        assert self.taking.cancelled(), self.taking.exception()
+        if not self.taking.cancelled() and (fault := self.taking.exception()):
+            raise fault
 
     async def row(self, caller: Caller) -> CallRecord:
         """Return the row of a call once it is closed and the call forgotten."""
