@@ -180,7 +180,10 @@ async def test_hanging_up_at_any_moment_leaves_no_channel_and_a_truthful_row(
     assert call["ended_by"] == "caller"
     talked = bool(rung) and rung[0].at(200) is not None
     assert (call["disposition"] == "answered") == talked == (call["answered_at"] is not None)
-    assert (call["rang_at"] is not None) == any(leg.at(180) is not None for leg in rung)
+    rang = any(leg.at(180) is not None for leg in rung)
+    # A handset's 180 and the caller's BYE may cross: then nobody here heard it ring.
+    assert rang or call["rang_at"] is None
+    assert call["rang_at"] or not talked
     if call["disposition"] in {"abandoned_before_warning", "abandoned_in_warning"}:
         assert not call["warned"]
         assert not rung
