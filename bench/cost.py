@@ -27,7 +27,7 @@ from lab.scenario import Caller, Handset
 from lab.screener import Screener
 from lab.sipp import Sipp, calling, handset
 
-ROUNDS: Final = 1
+ROUNDS: Final = 5
 CALLS: Final = 100
 PER_SECOND: Final = 10
 TALK_MS: Final = 4000
