@@ -54,6 +54,7 @@ def call_json(record: CallRecord) -> dict[str, object]:
         "verdict": record.decision.verdict,
         "reason": record.decision.reason,
         "rule": record.decision.rule,
+        "entry": _entry_json(record.decision.entry),
         "disposition": record.disposition,
         "warned": record.warned,
         "rang_at": _iso(record.rang_at),
@@ -87,7 +88,6 @@ def verdict_table(caller: Caller, decision: Decision, country: Country) -> Table
 
 def verdict_json(caller: Caller, decision: Decision) -> dict[str, object]:
     """Return what would happen to a caller, for machines."""
-    entry = decision.entry
     return {
         "given": caller.given,
         "name": caller.name,
@@ -96,15 +96,20 @@ def verdict_json(caller: Caller, decision: Decision) -> dict[str, object]:
         "verdict": decision.verdict,
         "reason": decision.reason,
         "rule": decision.rule,
-        "entry": entry
-        and {
-            "list": entry.list_name,
-            "number": entry.number,
-            "note": entry.note,
-            "origin": entry.origin,
-            "added_at": _iso(entry.added_at),
-        },
+        "entry": _entry_json(decision.entry),
         "rules": [{"rule": rule, "decided": rule is decision.rule} for rule in Rule],
+    }
+
+
+def _entry_json(entry: Entry | None) -> dict[str, object] | None:
+    if entry is None:
+        return None
+    return {
+        "list": entry.list_name,
+        "number": entry.number,
+        "note": entry.note,
+        "origin": entry.origin,
+        "added_at": _iso(entry.added_at),
     }
 
 

@@ -32,14 +32,6 @@ class _UnusableError(Exception):
     """A file Asterisk could not play; the text says what it is and what to do."""
 
 
-def languages(directory: Path) -> list[str]:
-    """Name the languages, sorted, that have a prompt; none if the directory is unreadable."""
-    try:
-        return sorted({prompt.parent.name for prompt in directory.glob("*/*.wav")})
-    except OSError:
-        return []
-
-
 def media(directory: Path, language: str, prompt: Prompt) -> str:
     """Give the ARI media URI: Asterisk wants an absolute path and adds the extension itself."""
     return f"sound:{_path(directory, language, prompt).with_suffix('').absolute()}"

@@ -2,14 +2,16 @@
 
 import asyncio
 import hashlib
+import signal
+from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from lab.asterisk import TOP, Asterisk
-from lab.listen import heard, load, tone, tone_share
-from lab.ports import Address
+from lab.listen import heard, load, save, tone, tone_share
+from lab.ports import Address, own_place
 from lab.process import until
 from lab.rtp import ear
 from lab.scenario import Caller, Handset, Moment
@@ -192,22 +194,38 @@ async def test_hanging_up_at_any_moment_leaves_no_channel_and_a_truthful_row(
     assert not list((asterisk.recordings / "live").glob(f"{call['id']}.raw"))
 
 
-async def test_fifty_calls_at_once_each_end_right(asterisk: Asterisk, screener: Screener) -> None:
-    """Every one is warned, answered, recorded; nothing is left."""
-    household = Handset(answers_after=300, hangs_up_after=1500)
+async def test_fifty_calls_at_once_each_end_right(
+    asterisk: Asterisk, screener: Screener, tmp_path: Path
+) -> None:
+    """Thirty are answered and recorded, ten hang up in the warning, ten come from abroad."""
+    voice = save(tmp_path / "voice.ulaw", tone(CALLER_TONE, 10))
+    household = Handset(answers_after=300, hangs_up_after=1500, speaks=voice)
+    stays = Caller(number="09012345678", speaks=voice)
+    leaves = Caller(number="0661234567", hangs_up_after=300)
+    abroad = Caller(number="+18005551234")
+    place = asterisk.place
     async with (
-        handset(asterisk.place, household, asterisk.handset_password) as phone,
-        calling(asterisk.place, STRANGER, calls=50, per_second=200) as callers,
+        handset(place, household, asterisk.handset_password) as phone,
+        calling(place, stays, calls=30, per_second=200) as staying,
+        calling(place, leaves, calls=10, per_second=200) as leaving,
+        calling(place, abroad, calls=10, per_second=200) as blocked,
     ):
-        legs = await callers.finished(60)
-        assert [leg.outcome for leg in legs] == [200] * 50
-        assert len(phone.invited()) == 50
+        assert [leg.outcome for leg in await staying.finished()] == [200] * 30
+        assert [leg.outcome for leg in await leaving.finished()] == [200] * 10
+        assert [leg.outcome for leg in await blocked.finished()] == [403] * 10
+        assert len(phone.invited()) == 30
         await asterisk.idle()
-    calls = await screener.ended_calls(50, seconds=20)
-    assert len(calls) == 50
-    assert {call["disposition"] for call in calls} == {"answered"}
-    assert all(call["warned"] for call in calls)
+    await screener.logs("call_ended", count=50, seconds=20)
+    calls = await screener.calls()
     assert len({call["id"] for call in calls}) == 50
+    assert Counter(call["disposition"] for call in calls) == {
+        "answered": 30, "abandoned_in_warning": 10, "blocked": 10,
+    }  # fmt: skip
+    recordings = [call["recording"] for call in calls if call["disposition"] == "answered"]
+    assert all(recordings)
+    for recording in recordings:
+        sound = Path(recording["path"]).read_bytes()
+        assert hashlib.sha256(sound).hexdigest() == recording["sha256"]
 
 
 HOSTILE_NAMES = [
@@ -358,3 +376,26 @@ async def test_a_call_in_its_warning_is_handed_back_when_the_screener_stops(
     await screener.start()
     (call,) = await screener.ended_calls(1)
     assert call["warned"]
+
+
+async def test_a_screener_that_hangs_in_the_warning_loses_the_call_to_the_dialplan(
+    quick_prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGSTOP: nobody can act for it, so the dialplan's own limit rings the handset."""
+    monkeypatch.setenv("ASTERISK_SCREENING_SECONDS", "4")
+    with own_place() as place:
+        async with (
+            Asterisk(place, prompts=quick_prompts) as asterisk,
+            Screener(asterisk) as screener,
+            handset(place, Handset(hangs_up_after=300), asterisk.handset_password) as phone,
+            calling(place, STRANGER) as caller,
+        ):
+            await caller.sees(200)
+            screener.process.send(signal.SIGSTOP)
+            try:
+                await phone.sees("INVITE", seconds=15)
+            finally:
+                screener.process.send(signal.SIGCONT)
+            (leg,) = await caller.finished()
+    assert leg.outcome == 200
+    assert leg.ended_by_us is False

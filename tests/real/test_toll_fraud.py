@@ -206,6 +206,34 @@ async def test_the_trunk_cannot_dial_out(world: World, user: str) -> None:
     assert status in {486, *REFUSED}
 
 
+SMUGGLED = f"Goto(from-handset,{PREMIUM},1"
+
+
+@pytest.mark.parametrize("in_p_called_party_id", [False, True], ids=["To", "P-Called-Party-ID"])
+@pytest.mark.parametrize(
+    "called",
+    [
+        f'"x)" <sip:{SMUGGLED},@lab>',
+        f'"x:{SMUGGLED}):" <sip:3@lab>',
+        f"<sip:3@lab>;y=:{SMUGGLED})",
+        f'"x)?{SMUGGLED}):{SMUGGLED}):" <sip:3@lab>',
+        "<sip:${SHELL(touch /tmp/smuggled)}@lab>",
+        '"x)" <sip:System(touch$IFS/tmp/smuggled@lab>',
+    ],
+)
+async def test_the_header_that_names_the_line_names_no_application(
+    world: World, called: str, *, in_p_called_party_id: bool
+) -> None:
+    """Neither the condition's branch taken nor the one not taken runs what the trunk sent."""
+    place = world.asterisk.place
+    both = (f"P-Called-Party-ID: {called}",) if in_p_called_party_id else ()
+    for headers in (both, ("P-Called-Party-ID: <sip:0398765432@lab>",)):
+        request = replace(world.invite("3", f"<sip:0312345678@{place.trunk}>", *headers), to=called)
+        await world.attempt(place.trunk, request)
+        assert not world.legs_out()
+    assert not Path("/tmp/smuggled").exists()  # noqa: S108  (the name says so)
+
+
 async def test_the_trunk_with_the_handsets_password_is_still_the_trunk(world: World) -> None:
     """It is known by its address first: a password does not make it the household."""
     place = world.asterisk.place
