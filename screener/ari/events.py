@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 
@@ -20,6 +21,7 @@ class Channel:
     caller_name: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     stasis_args: tuple[str, ...] | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,16 @@ def _channel(json: Json) -> Channel:
         caller_name=str(caller.get("name", "")),
         variables={k: str(v) for k, v in (json.get("channelvars") or {}).items()},
         stasis_args=_stasis_args(dialplan.get("app_name"), str(dialplan.get("app_data") or "")),
+        created_at=_moment(str(json.get("creationtime") or "")),
     )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
 def _stasis_args(application: str | None, arguments: str) -> tuple[str, ...] | None:

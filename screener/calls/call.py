@@ -49,6 +49,7 @@ class Call:
         self.line: Final = channel.variables.get("LINE", "")
         self.number: Final = channel.number
         self.name: Final = channel.caller_name
+        self.began_at: Final = channel.created_at
         self.limits: Final = limits
         self.held = held
         self.answered = channel.state == "Up"

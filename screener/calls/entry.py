@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
+from screener.calls.call import Call
 from screener.calls.desk import Desk
 from screener.domain.call_record import CallRecord, Disposition, EndedBy
 from screener.domain.caller import Caller
@@ -34,15 +35,15 @@ class Entry:
         """Whether somebody of the household took the call."""
         return self.record is not None and self.record.answered_at is not None
 
-    def decided(self, call_id: str, line: str, caller: Caller, decision: Decision) -> None:
+    def decided(self, call: Call, caller: Caller, decision: Decision) -> None:
         """Open the row: who calls, and what is to happen."""
         self._write(
             CallRecord(
-                id=call_id,
-                line=line,
+                id=call.id,
+                line=call.line,
                 caller=caller,
                 decision=decision,
-                started_at=self._desk.now(),
+                started_at=call.began_at or self._desk.now(),
             )
         )
 

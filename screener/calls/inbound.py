@@ -51,7 +51,7 @@ async def write_down(call: Call, desk: Desk, entry: Entry) -> Decision:
     """Find out who it is, what is to happen and why, and open the row of the log with that."""
     caller = desk.identify(call.number, call.name)
     decision = decide(caller, await desk.lists())
-    entry.decided(call.id, call.line, caller, decision)
+    entry.decided(call, caller, decision)
     return decision
 
 
@@ -75,7 +75,6 @@ async def follow(call: Call, desk: Desk, entry: Entry) -> None:
                         EndedBy.CALLER if by_caller else EndedBy.NETWORK,
                     )
                 case RingingEnded(dialstatus="ANSWER"):
-                    entry.picked_up()
                     entry.close(Disposition.ANSWERED, EndedBy.HOUSEHOLD)
                     await call.hang_up(HangupCause.NORMAL_CLEARING)
                 case RingingEnded(dialstatus=dialstatus):

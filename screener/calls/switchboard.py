@@ -17,6 +17,7 @@ from screener.calls.entry import Entry
 from screener.calls.inbound import follow, inbound, write_down
 from screener.calls.limits import Limits
 from screener.domain.call_record import CallRecord, Disposition
+from screener.domain.policy import Rule
 from screener.store.database import StoreError
 
 log: Final = structlog.get_logger(__name__)
@@ -146,8 +147,9 @@ class Switchboard:
         if call.id in rows:
             entry.record = rows[call.id]
         else:
-            await write_down(call, self._desk, entry)
-            entry.failed_open()
+            decision = await write_down(call, self._desk, entry)
+            if decision.rule is not Rule.EMERGENCY:  # those are the dialplan's by right
+                entry.failed_open()
 
     async def _let_the_rest_go(self) -> None:
         """Hand back the calls that came too late for a task to attend to them."""

@@ -399,3 +399,21 @@ async def test_a_screener_that_hangs_in_the_warning_loses_the_call_to_the_dialpl
             (leg,) = await caller.finished()
     assert leg.outcome == 200
     assert leg.ended_by_us is False
+
+
+async def test_an_emergency_call_back_is_in_the_log_though_it_never_met_the_screener(
+    asterisk: Asterisk, screener: Screener
+) -> None:
+    """It rings past the screener, which learns of it from the household's hanging up."""
+    household = Handset(answers_after=300, hangs_up_after=700)
+    async with (
+        handset(asterisk.place, household, asterisk.handset_password),
+        calling(asterisk.place, Caller(number="119")) as caller,
+    ):
+        (leg,) = await caller.finished()
+    (call,) = await screener.ended_calls(1)
+    assert leg.outcome == 200
+    assert (call["verdict"], call["rule"]) == ("pass", "emergency")
+    assert (call["disposition"], call["ended_by"]) == ("answered", "household")
+    assert (call["warned"], call["recording"]) == (False, None)
+    assert call["started_at"] < call["ended_at"]
