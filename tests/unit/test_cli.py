@@ -162,6 +162,7 @@ def test_a_call_is_json_with_every_key_and_times_with_their_zone(database: Path)
         "verdict": "screen",
         "reason": "fixed_line",
         "rule": "others",
+        "entry": None,
         "disposition": "answered",
         "warned": True,
         "ended_by": "caller",
