@@ -51,6 +51,8 @@ PAUSE_S: Final = 0.35  # between two sentences
 LIMITER_S: Final = 0.02  # longer than a period of a low voice, so that it does not distort
 FADE_S: Final = 0.01
 SPEECH_FLOOR: Final = 0.005  # of the loudest sample; quieter edges are the model's breath, cut off
+TONE_HZ: Final = 1000.0
+TONE_S: Final = 0.5
 MOST_PHONEMES: Final = 500  # the model takes 510
 
 IPA: Final = 0x02
@@ -76,6 +78,8 @@ def main() -> None:
         print(f"{number}/{len(chosen)} {code}/{name} ...", end=" ", flush=True)
         sentences = PRONOUNCE[code](language["text"][name])
         samples = _for_telephone(_speak(model, _voice(language), sentences, language["speed"]))
+        if name in language["tone_after"]:
+            samples = np.concatenate([samples, _tone()])
         _write(HERE / code / f"{name}.wav", samples)
         print(_describe(samples))
 
@@ -232,6 +236,18 @@ def _for_telephone(sound: Samples) -> Samples:
     before = np.zeros(int(SILENCE_BEFORE_S * TELEPHONE_HZ))
     after = np.zeros(int(SILENCE_AFTER_S * TELEPHONE_HZ))
     return np.concatenate([before, narrow * gain, after])
+
+
+def _tone() -> Samples:
+    """Give the tone after which a caller may speak: nothing follows it, so that no word is lost."""
+    moments = np.arange(int(TONE_S * TELEPHONE_HZ)) / TELEPHONE_HZ
+    tone = np.sin(2 * np.pi * TONE_HZ * moments)
+    fade = np.linspace(0.0, 1.0, int(FADE_S * TELEPHONE_HZ))
+    tone[: len(fade)] *= fade
+    tone[-len(fade) :] *= fade[::-1]
+    loudness = pyloudnorm.Meter(TELEPHONE_HZ).integrated_loudness(tone)
+    louder: Samples = tone * 10 ** ((LOUDNESS_LUFS - loudness) / 20)
+    return louder
 
 
 def _limited(sound: Samples, ceiling: float) -> Samples:

@@ -26,6 +26,8 @@ class Prompt(StrEnum):
     WARNING = "warning"
     NO_ANSWER = "no_answer"
     BUSY = "busy"
+    MESSAGE = "message"
+    MESSAGE_KEPT = "message_kept"
 
 
 class _UnusableError(Exception):
