@@ -47,19 +47,19 @@ def small_day(warning: float, ring: float, regret: float, voice: Path) -> list[P
         Promise(
             title="a stranger who waits and is answered",
             caller=caller("09012345678", "TANAKA"),
-            verdict="screen", rule="others", disposition="answered",
+            verdict="screen", rule="class", disposition="answered",
             warned=True, rung=True, recorded=True, seconds=warning + 4,
         ),
         Promise(
             title="a stranger who hangs up in the warning",
             caller=caller("0661234567", hangs_up_after=3_000),
-            verdict="screen", rule="others", disposition="abandoned_in_warning",
+            verdict="screen", rule="class", disposition="abandoned_in_warning",
             warned=False, rung=False, recorded=False, seconds=3,
         ),
         Promise(
             title="an international caller",
             caller=caller("+18005551234"),
-            verdict="block", rule="international", disposition="blocked",
+            verdict="block", rule="class", disposition="blocked",
             warned=False, rung=False, recorded=False, seconds=0.1,
         ),
         Promise(
@@ -77,7 +77,7 @@ def small_day(warning: float, ring: float, regret: float, voice: Path) -> list[P
         Promise(
             title="a stranger nobody answers",
             caller=caller(NOBODY_ANSWERS),
-            verdict="screen", rule="others", disposition="unanswered",
+            verdict="screen", rule="class", disposition="unanswered",
             warned=True, rung=True, recorded=False, seconds=warning + ring + regret,
         ),
     ]  # fmt: skip

@@ -11,6 +11,9 @@ from screener.ari.connection import parse_version
 from screener.ari.probe import Probe
 from screener.audio import prompts
 from screener.doctor import Finding
+from screener.domain.caller import WITHOUT_NUMBER
+from screener.domain.household import Household
+from screener.domain.verdict import Verdict
 from screener.store.fraud_list import FraudList
 
 # 22.10.0 and before have published advisories: ARI read-only bypass, ARI escalation.
@@ -60,6 +63,27 @@ def check_fraud_list(path: Path | None, fraud: FraudList) -> list[Finding]:
     advice = f"Mend {path}, or correct [lists] fraud; then start the screener again."
     return [Finding("fraud list", False, fault, advice) for fault in fraud.faults] or [
         Finding("fraud list", True, f"{len(fraud.entries)} numbers in {path}", "")
+    ]
+
+
+def check_caller_id(household: Household, without_numbers: list[str]) -> list[Finding]:
+    """Look at the lines on which no caller ever showed a number, as without a contract for it."""
+    strict = [
+        each.replace("_", " ")
+        for each in sorted(WITHOUT_NUMBER)
+        if household.verdicts[each].is_stricter_than(Verdict.SCREEN)
+    ]
+    if not (without_numbers and strict):
+        return [Finding("caller ID", True, "no rule is suspended for want of it", "")]
+    rules, lines = " and ".join(strict), ", ".join(without_numbers)
+    return [
+        Finding(
+            "caller ID",
+            False,
+            f"no caller ever showed a number on {lines}: "
+            f"the rule for {rules} is not enforced there",
+            "Order caller ID (ナンバー・ディスプレイ) for the line, or change [callers].",
+        )
     ]
 
 

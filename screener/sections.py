@@ -10,6 +10,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from screener.domain.caller import NumberClass
+from screener.domain.hours import Period, parse_period
+from screener.domain.household import SETTABLE
+from screener.domain.verdict import Verdict
+
 
 def _base_url(text: str) -> str:
     parts = urlsplit(text)
@@ -47,6 +52,18 @@ Name = Annotated[
 ]
 
 
+OwnVerdict = Annotated[
+    Verdict | Literal[""],
+    Field(description='"pass", "screen", "message" or "block", or "" for what the profile says'),
+]
+
+
+def _period(text: object) -> Period:
+    if not isinstance(text, str):
+        raise ValueError(text)
+    return parse_period(text)
+
+
 class Section(BaseModel):
     """What all sections have in common: nothing unknown, nothing changed later."""
 
@@ -65,6 +82,46 @@ class Asterisk(Section):
     user: Name = "screener"
     password: Annotated[SecretStr, Field(description="text in quotes")] = SecretStr("")
     password_file: OptionalFilePath = Path("state/secrets/ari-password")
+
+
+class Callers(Section):
+    """What happens to callers who are on no list, by the class of their number."""
+
+    internal: OwnVerdict = ""
+    special: OwnVerdict = ""
+    fixed_line: OwnVerdict = ""
+    mobile: OwnVerdict = ""
+    voip: OwnVerdict = ""
+    toll_free: OwnVerdict = ""
+    premium_rate: OwnVerdict = ""
+    uan: OwnVerdict = ""
+    pager: OwnVerdict = ""
+    domestic_invalid: OwnVerdict = ""
+    japan_via_international: OwnVerdict = ""
+    international: OwnVerdict = ""
+    international_fake: OwnVerdict = ""
+    international_suspect: OwnVerdict = ""
+    withheld: OwnVerdict = ""
+    payphone: OwnVerdict = ""
+    unavailable: OwnVerdict = ""
+    malformed: OwnVerdict = ""
+
+    def chosen(self) -> dict[NumberClass, Verdict]:
+        """Return the verdicts in which the household differs from its profile."""
+        own = {each: getattr(self, each) for each in SETTABLE}
+        return {each: verdict for each, verdict in own.items() if verdict != ""}
+
+
+class QuietHours(Section):
+    """When the household wants its peace, and what strangers get then."""
+
+    quiet: Annotated[
+        tuple[Annotated[Period, BeforeValidator(_period)], ...],
+        Field(description='a list of hours such as ["22:00-07:00", "sat, sun 13:00-15:00"]'),
+    ] = ()
+    verdict: Annotated[
+        Literal["screen", "message", "block"], Field(description='"screen", "message" or "block"')
+    ] = "message"
 
 
 class Database(Section):

@@ -41,6 +41,8 @@ class Screener:
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
         self.country = country(chosen.country)
+        self.language = chosen.language
+        self.household = chosen.household()
         self._recordings = Recordings(chosen.recordings.directory)
 
     @asynccontextmanager
@@ -103,8 +105,10 @@ class Screener:
             advice = "Start Asterisk once: it makes the password. Or set [asterisk] password."
             found.append(Finding("ARI", False, str(error), advice))
         try:
-            async with self.store():
+            async with self.store() as store:
                 found.append(Finding("database", True, str(chosen.database.path), ""))
+                hidden = await store.calls.lines_without_numbers()
+                found += checkup.check_caller_id(self.household, hidden)
         except StoreError as error:
             advice = "Correct [database] path, or put a copy of the database in its place."
             found.append(Finding("database", False, str(error), advice))
@@ -129,7 +133,7 @@ class Screener:
         chosen = self._settings
         place = (chosen.prompts.directory, chosen.language)
         lengths = {prompt: prompts.seconds(*place, prompt) for prompt in prompts.Prompt}
-        known = Lists(fraud=fraud.entries)
+        known = Lists(shared=[fraud])
 
         async def lists() -> Lists:
             nonlocal known
@@ -147,6 +151,8 @@ class Screener:
         return Desk(
             identify=self.identify,
             lists=lists,
+            household=self.household,
+            shows_numbers=store.calls.shows_numbers,
             keep=store.calls.keep,
             archive=self._recordings.archive,
             discard_raw=discard_raw,
@@ -160,8 +166,7 @@ class Screener:
 
     @staticmethod
     async def _lists(store: Store, fraud: FraudList) -> Lists:
-        allow, block = await store.lists.current()
-        return Lists(allow=allow, block=block, fraud=fraud.entries)
+        return Lists(household=await store.lists.current(), shared=[fraud])
 
     def _fraud_list(self) -> FraudList:
         path = self._settings.lists.fraud

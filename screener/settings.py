@@ -5,20 +5,24 @@ import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 from pydantic import AfterValidator, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from screener.domain.household import Household, Profile, verdicts_of
 from screener.domain.inert import inert
 from screener.domain.numbers import TrunkFormat, country
+from screener.domain.verdict import Verdict
 from screener.sections import (
     Asterisk,
     Call,
+    Callers,
     Database,
     Log,
     Prompts,
+    QuietHours,
     Recordings,
     Section,
     SharedLists,
@@ -55,6 +59,14 @@ class Settings(BaseSettings):
     trunk_format: Annotated[TrunkFormat, Field(description='"national" or "e164"')] = (
         TrunkFormat.NATIONAL
     )
+    profile: Annotated[
+        Profile,
+        Field(
+            description='"standard", "as_the_box", "careful", "messages_only" or "watch_only"',
+        ),
+    ] = Profile.STANDARD
+    callers: Callers = Callers()
+    hours: QuietHours = QuietHours()
     asterisk: Asterisk = Asterisk()
     database: Database = Database()
     recordings: Recordings = Recordings()
@@ -74,6 +86,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over what was read from the file, and read nothing else."""
         return env_settings, init_settings
+
+    def household(self) -> Household:
+        """Return how the household wants its callers treated."""
+        return Household(
+            verdicts={**verdicts_of(self.profile), **self.callers.chosen()},
+            quiet=self.hours.quiet,
+            quiet_verdict=Verdict(self.hours.verdict),
+            police_endings=country(self.country).police_endings,
+            enforced=self.profile is not Profile.WATCH_ONLY,
+        )
 
     def ari_password(self) -> SecretStr:
         """Return the password of the ARI user: its key's, or else the first line of its file.
@@ -129,7 +151,7 @@ def load(path: Path | None) -> Settings:
                     f"{inert(variable, 80)}: no such setting; variables are named after the keys"
                     " of the file, like SCREENER_COUNTRY or SCREENER_CALL__RING_SECONDS"
                 )
-            _check(found, os.environ[variable], variable, strict=False)
+            _check(found, _in_variable(found, os.environ[variable]), variable, strict=False)
     return Settings(**table)
 
 
@@ -160,6 +182,16 @@ def _check(place: Place, value: object, where: str, *, strict: bool) -> None:
         raise SettingsError(
             f"{where}: {shown} is not allowed; allowed is {field.description}"
         ) from None
+
+
+def _in_variable(place: Place, text: str) -> object:
+    """Return the value that a variable holds: a list is written as JSON, all else as it is."""
+    if get_origin(KEYS[place].annotation) is not tuple:
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _in_file(file: Path, place: Place) -> str:

@@ -7,14 +7,20 @@ from rich.table import Table
 from rich.text import Text
 
 from screener.domain.call_record import CallRecord
-from screener.domain.caller import Caller
+from screener.domain.caller import Caller, NumberClass
 from screener.domain.inert import inert
 from screener.domain.lists import Entry
 from screener.domain.numbers import Country, written
 from screener.domain.policy import Decision, Rule, Verdict
+from screener.words import Words, reason, undo, undo_commands
 
 LONGEST_NAME = 24  # characters of a caller's name, or of what they gave for a number
-COLOURS = {Verdict.PASS: "green", Verdict.SCREEN: "yellow", Verdict.BLOCK: "red"}
+COLOURS = {
+    Verdict.PASS: "green",
+    Verdict.SCREEN: "yellow",
+    Verdict.MESSAGE: "cyan",
+    Verdict.BLOCK: "red",
+}
 
 
 def calls_table(records: Sequence[CallRecord], country: Country) -> Table:
@@ -51,10 +57,7 @@ def call_json(record: CallRecord) -> dict[str, object]:
             "e164": record.caller.e164,
             "class": record.caller.number_class,
         },
-        "verdict": record.decision.verdict,
-        "reason": record.decision.reason,
-        "rule": record.decision.rule,
-        "entry": _entry_json(record.decision.entry),
+        **_decision_json(record.decision),
         "disposition": record.disposition,
         "warned": record.warned,
         "rang_at": _iso(record.rang_at),
@@ -69,35 +72,51 @@ def call_json(record: CallRecord) -> dict[str, object]:
     }
 
 
-def verdict_table(caller: Caller, decision: Decision, country: Country) -> Table:
+def verdict_table(caller: Caller, decision: Decision, country: Country, words: Words) -> Table:
     """Return what would happen to a caller, and every rule in order with the one that decided."""
+    heading = words.headings
     table = Table.grid(padding=(0, 2))
-    table.add_row("number", Text(shown_number(caller, country)))
+    table.add_row(heading["number"], Text(shown_number(caller, country)))
     if caller.name.strip():
-        table.add_row("name", Text(inert(caller.name.strip(), LONGEST_NAME)))
-    table.add_row("class", _words(caller.number_class))
-    table.add_row("verdict", _verdict(decision))
-    table.add_row("reason", Text(_words(inert(decision.reason))))
+        table.add_row(heading["name"], Text(inert(caller.name.strip(), LONGEST_NAME)))
+    table.add_row(heading["class"], words.classes[caller.number_class])
+    verdict = Text(words.verdicts[decision.verdict], style=COLOURS[decision.verdict])
+    table.add_row(heading["verdict"], verdict)
+    if decision.instead_of is not None:
+        instead = heading["instead"].format(verdict=words.verdicts[decision.instead_of])
+        table.add_row("", Text(instead))
+    table.add_row(heading["reason"], Text(reason(decision, words)))
     if decision.entry is not None:
-        table.add_row("entry", Text(_entry_line(decision.entry, country)))
+        table.add_row(heading["entry"], Text(_entry_line(decision.entry, country, words)))
+    table.add_row(heading["undo"], Text(inert(undo(caller, decision, country, words))))
     for position, rule in enumerate(Rule):
-        decided = "  <- decided" if rule is decision.rule else ""
-        table.add_row("" if position else "rules", f"{position + 1} {_words(rule)}{decided}")
+        decided = f"  {heading['decided']}" if rule is decision.rule else ""
+        line = f"{position + 1} {words.rules[rule]}{decided}"
+        table.add_row("" if position else heading["rules"], Text(line))
     return table
 
 
-def verdict_json(caller: Caller, decision: Decision) -> dict[str, object]:
+def verdict_json(caller: Caller, decision: Decision, country: Country) -> dict[str, object]:
     """Return what would happen to a caller, for machines."""
     return {
         "given": caller.given,
         "name": caller.name,
         "e164": caller.e164,
         "class": caller.number_class,
+        "region": caller.region,
+        **_decision_json(decision),
+        "undo": undo_commands(caller, decision, country),
+        "rules": [{"rule": rule, "decided": rule is decision.rule} for rule in Rule],
+    }
+
+
+def _decision_json(decision: Decision) -> dict[str, object]:
+    return {
         "verdict": decision.verdict,
+        "instead_of": decision.instead_of,
         "reason": decision.reason,
         "rule": decision.rule,
         "entry": _entry_json(decision.entry),
-        "rules": [{"rule": rule, "decided": rule is decision.rule} for rule in Rule],
     }
 
 
@@ -110,11 +129,15 @@ def _entry_json(entry: Entry | None) -> dict[str, object] | None:
         "note": entry.note,
         "origin": entry.origin,
         "added_at": _iso(entry.added_at),
+        "expires_at": _iso(entry.expires_at),
+        "version": entry.version,
     }
 
 
 def shown_number(caller: Caller, country: Country) -> str:
     """Return the number as the country writes it, or what was given for one, as inert text."""
+    if caller.number_class is NumberClass.JAPAN_VIA_INTERNATIONAL:
+        return caller.e164 or ""  # written as at home it would look genuine
     number = written(caller.list_key, country=country) or caller.given.strip() or "no number"
     return inert(number, LONGEST_NAME)
 
@@ -124,20 +147,34 @@ def local_time(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _entry_line(entry: Entry, country: Country) -> str:
-    since = f" since {local_time(entry.added_at)}" if entry.added_at else ""
-    note = f": {entry.note}" if entry.note else ""
-    number = written(entry.number, country=country)
-    return inert(f"{number} on the {entry.list_name} list{since}, from {entry.origin}{note}", 200)
+def _entry_line(entry: Entry, country: Country, words: Words) -> str:
+    """Return on one line what stands on which list, whose it is, and since when."""
+    said = words.headings
+    parts = [
+        f"{written(entry.number, country=country)}: {words.lists[entry.list_name]}",
+        said["from"].format(origin=words.origins.get(entry.origin, entry.origin)),
+    ]
+    if entry.version:
+        parts.append(said["version"].format(version=entry.version))
+    if entry.added_at:
+        parts.append(said["since"].format(day=local_time(entry.added_at)))
+    if entry.expires_at:
+        parts.append(said["until"].format(day=local_time(entry.expires_at)))
+    if entry.note:
+        parts.append(entry.note)
+    return inert(", ".join(parts), 200)
 
 
 def _verdict(decision: Decision) -> Text:
-    return Text(decision.verdict, style=COLOURS[decision.verdict])
+    instead = "" if decision.instead_of is None else f" ({decision.instead_of})"
+    return Text(decision.verdict + instead, style=COLOURS[decision.verdict])
 
 
 def _why(decision: Decision) -> str:
-    by_list = decision.reason == f"on_{decision.rule}"
-    why = decision.rule if by_list else f"{decision.rule}: {decision.reason}"
+    """Return the rule, and the reason where that says more."""
+    of_list = decision.reason == f"on_{decision.rule}"
+    of_class = decision.rule is Rule.CLASS and decision.reason in frozenset(NumberClass)
+    why = decision.rule if of_list or of_class else f"{decision.rule}: {decision.reason}"
     return inert(_words(why))
 
 

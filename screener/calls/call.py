@@ -50,6 +50,7 @@ class Call:
         self.number: Final = channel.number
         self.name: Final = channel.caller_name
         self.began_at: Final = channel.created_at
+        self.emergency_window: Final = channel.variables.get("EMERGENCY_WINDOW") == "1"
         self.limits: Final = limits
         self.held = held
         self.answered = channel.state == "Up"

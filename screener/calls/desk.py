@@ -7,6 +7,7 @@ from datetime import datetime
 from screener.audio.prompts import Prompt
 from screener.domain.call_record import CallRecord, Recording
 from screener.domain.caller import Caller
+from screener.domain.household import Household
 from screener.domain.lists import Lists
 
 
@@ -15,14 +16,16 @@ class Desk:
     """Everything an inbound call needs besides the call; made once, by the service.
 
     ``lists`` never fails and never waits long: where the database does not answer it returns
-    what was last known. ``keep`` never waits. ``archive`` turns what was recorded under a
-    call's id into the finished recording, None where nothing was; ``discard_raw`` drops what
-    that was made from, once the call log holds it on disk; ``recorded_until`` is when its last
-    sound was written.
+    what was last known. ``shows_numbers`` tells whether a caller on this line ever showed one.
+    ``keep`` never waits. ``archive`` turns what was recorded under a call's id into the finished
+    recording, None where nothing was; ``discard_raw`` drops what that was made from, once the call
+    log holds it on disk; ``recorded_until`` is when its last sound was written.
     """
 
     identify: Callable[[str, str], Caller]
     lists: Callable[[], Awaitable[Lists]]
+    household: Household
+    shows_numbers: Callable[[str], bool]
     keep: Callable[[CallRecord], None]
     archive: Callable[[CallRecord], Awaitable[Recording | None]]
     discard_raw: Callable[[CallRecord], Awaitable[None]]

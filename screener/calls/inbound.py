@@ -18,7 +18,7 @@ from screener.calls.steps import (
     RingStep,
 )
 from screener.domain.call_record import Disposition, EndedBy
-from screener.domain.policy import Decision, Rule, Verdict, decide
+from screener.domain.policy import Circumstances, Decision, Rule, Verdict, decide
 
 log: Final = structlog.get_logger(__name__)
 
@@ -35,9 +35,9 @@ async def inbound(call: Call, desk: Desk, entry: Entry) -> None:
             await call.hang_up(HangupCause.CALL_REJECTED)
             entry.close(Disposition.BLOCKED, EndedBy.SCREENER)
         case Verdict.PASS:
-            known = decision.rule is not Rule.EMERGENCY
+            known = decision.rule not in {Rule.EMERGENCY, Rule.EMERGENCY_WINDOW}
             await put_through(call, desk, entry, recorded=known and desk.record_known)
-        case Verdict.SCREEN:
+        case Verdict.SCREEN | Verdict.MESSAGE:
             await call.answer()
             entry.if_caller_leaves = Disposition.ABANDONED_IN_WARNING
             if await call.play(desk.media(Prompt.WARNING), desk.prompt_seconds(Prompt.WARNING)):
@@ -50,7 +50,12 @@ async def inbound(call: Call, desk: Desk, entry: Entry) -> None:
 async def write_down(call: Call, desk: Desk, entry: Entry) -> Decision:
     """Find out who it is, what is to happen and why, and open the row of the log with that."""
     caller = desk.identify(call.number, call.name)
-    decision = decide(caller, await desk.lists())
+    circumstances = Circumstances(
+        moment=desk.now().astimezone(),
+        emergency_window=call.emergency_window,
+        numbers_shown=desk.shows_numbers(call.line),
+    )
+    decision = decide(caller, await desk.lists(), desk.household, circumstances)
     entry.decided(call, caller, decision)
     return decision
 

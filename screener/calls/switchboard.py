@@ -148,7 +148,8 @@ class Switchboard:
             entry.record = rows[call.id]
         else:
             decision = await write_down(call, self._desk, entry)
-            if decision.rule is not Rule.EMERGENCY:  # those are the dialplan's by right
+            # Those are the dialplan's by right.
+            if decision.rule not in {Rule.EMERGENCY, Rule.EMERGENCY_WINDOW}:
                 entry.failed_open()
 
     async def _let_the_rest_go(self) -> None:

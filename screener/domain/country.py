@@ -21,6 +21,10 @@ _MORE_EMERGENCY = {"JP": frozenset({"118"})}
 _SPECIAL = {"JP": re.compile(r"1[0-9]{2}")}
 _SPECIAL_ELSEWHERE = re.compile(r"[1-9][0-9]{2}|116[0-9]{3}")
 
+# Japan's police stations have numbers that end in 0110; the others are headquarters known from the
+# news, as fraudsters from abroad imitate them.
+_POLICE_ENDINGS = {"JP": frozenset({"0110", "1110", "4321", "9111"})}
+
 # Within country code 1 these count as home; the rest of it is dialled and billed as abroad.
 _NORTH_AMERICA = frozenset({"US", "CA", "PR", "GU", "VI", "AS", "MP"})
 
@@ -30,7 +34,9 @@ class Country:
     """How the numbers of one country are written and recognised.
 
     ``emergency`` holds the exact numbers, without "+"; ``international_prefix`` and ``special``
-    match from the start of a number; ``regions`` are the country codes that count as home.
+    match from the start of a number; ``national_prefix`` is what is dialled before a number of
+    the own country; ``regions`` are the country codes that count as home; ``police_endings`` are
+    the last digits by which people know the police.
     """
 
     code: str
@@ -38,9 +44,11 @@ class Country:
     emergency: frozenset[str]
     special: re.Pattern[str]
     international_prefix: re.Pattern[str]
+    national_prefix: str
     trunk_zero: bool
     zero_always_shown: bool
     regions: frozenset[str]
+    police_endings: frozenset[str]
 
 
 @cache
@@ -58,9 +66,11 @@ def country(code: str) -> Country:
         emergency=_emergency(region),
         special=_SPECIAL.get(region, _SPECIAL_ELSEWHERE),
         international_prefix=re.compile(numbers.international_prefix),
+        national_prefix=numbers.national_prefix or "",
         trunk_zero=numbers.national_prefix == "0",
         zero_always_shown=region in _ZERO_ALWAYS_SHOWN,
         regions=home,
+        police_endings=_POLICE_ENDINGS.get(region, frozenset()),
     )
 
 

@@ -1,27 +1,38 @@
-"""Allow, block and fraud lists as the policy reads them: immutable, looked up by exact number."""
+"""Lists of numbers as the policy reads them, and what the entries on them cover."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from screener.domain.caller import Caller
 
 
 class ListName(StrEnum):
-    """The lists a number can stand on."""
+    """The lists a number can stand on: the first three are the household's, the last is shared."""
 
     ALLOW = "allow"
+    SCREEN = "screen"
     BLOCK = "block"
     FRAUD = "fraud"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One number on one list. ``number`` is E.164, or bare digits where it has no such form.
+    """One entry of a list.
 
-    ``origin`` says who put it there (``household``, or the file of a shared list);
-    ``added_at`` is aware of its zone, None where a shared list gives no date.
+    ``number`` says whom it covers:
+
+    * ``+81312345678``, or bare digits where a number has no such form: exactly this number;
+    * ``+33162######``: every number of this length that begins so, one ``#`` a digit;
+    * ``+81120*``: every number that begins so;
+    * ``DE``: every number of this country (ISO 3166-1).
+
+    ``origin`` says who put it there: ``household``, ``dialled``, ``book`` and its name, or the
+    name of the shared list, of which ``version`` tells the state. ``added_at`` is None where a
+    shared list gives no date. From ``expires_at`` on the entry covers nobody. Both are aware of
+    their zone.
     """
 
     list_name: ListName
@@ -29,19 +40,73 @@ class Entry:
     note: str
     origin: str
     added_at: datetime | None
+    expires_at: datetime | None = None
+    version: str | None = None
+
+    @property
+    def covers_many(self) -> bool:
+        """Whether it is a pattern, not one number."""
+        return self.number[-1:] in {"*", "#"} or self.number.isalpha()
+
+    def holds(self, now: datetime) -> bool:
+        """Tell whether the entry counts at this moment."""
+        return self.expires_at is None or now < self.expires_at
+
+
+class SharedList(Protocol):
+    """A list that many households use, in one of its versions."""
+
+    @property
+    def name(self) -> str:
+        """What the list is called."""
+
+    @property
+    def version(self) -> str:
+        """Which state of the list this is."""
+
+    def find(self, key: str) -> Entry | None:
+        """Return the most exact entry that covers a caller's ``list_key``; at once, never fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lists:
-    """All lists that count for a household, as they were at one moment."""
+    """All lists that count for a household, as they were at one moment.
 
-    allow: Mapping[str, Entry] = field(default_factory=dict)
-    block: Mapping[str, Entry] = field(default_factory=dict)
-    fraud: Mapping[str, Entry] = field(default_factory=dict)
+    ``household`` holds its own entries by what they cover, so that a number, a pattern or a
+    country stands on one of its lists or on none.
+    """
 
-    def find(self, caller: Caller) -> Entry | None:
-        """Return the entry that counts for this caller: allow before block before fraud."""
-        key = caller.list_key
-        if key is None:
+    household: Mapping[str, Entry] = field(default_factory=dict)
+    shared: Sequence[SharedList] = ()
+
+    def of_household(self, caller: Caller, now: datetime) -> Entry | None:
+        """Return the household's most exact entry that covers this caller and still holds."""
+        if caller.list_key is not None:
+            for pattern in patterns_covering(caller.list_key):
+                entry = self.household.get(pattern)
+                if entry is not None and entry.holds(now):
+                    return entry
+        entry = self.household.get(caller.region) if caller.region else None
+        return entry if entry is not None and entry.holds(now) else None
+
+    def of_shared(self, caller: Caller) -> Entry | None:
+        """Return the entry of a shared list that covers this caller: the one exact number first."""
+        if caller.list_key is None:
             return None
-        return self.allow.get(key) or self.block.get(key) or self.fraud.get(key)
+        found = [entry for each in self.shared if (entry := each.find(caller.list_key))]
+        return min(found, key=_width, default=None)
+
+
+def patterns_covering(key: str) -> Iterator[str]:
+    """Yield all that covers a number, but its country: itself first, then the widening patterns."""
+    yield key
+    for length in range(len(key) - 1, 0, -1):
+        beginning = key[:length]
+        yield beginning + "#" * (len(key) - length)
+        yield beginning + "*"
+
+
+def _width(entry: Entry) -> tuple[bool, int, bool]:
+    """Order entries from the most exact to the widest."""
+    fixed = entry.number.rstrip("*#")
+    return entry.covers_many, -len(fixed), entry.number.endswith("*")

@@ -1,4 +1,4 @@
-"""Telephone numbers: what a caller ID is, what a list entry means, how a number is written."""
+"""Telephone numbers: what a caller ID is, what a list entry covers, how a number is written."""
 
 import re
 import unicodedata
@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import phonenumbers
 from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
     NumberParseException,
     PhoneNumber,
     PhoneNumberFormat,
@@ -16,9 +17,19 @@ from phonenumbers import (
 
 from screener.domain.caller import Caller, NumberClass
 from screener.domain.country import COUNTRIES, Country, country
+from screener.domain.digits import LONGEST_TEXT, bare, digits_of
 from screener.domain.inert import inert
 
-__all__ = ["COUNTRIES", "Country", "TrunkFormat", "country", "identify", "parse_entry", "written"]
+__all__ = [
+    "COUNTRIES",
+    "Country",
+    "TrunkFormat",
+    "country",
+    "identify",
+    "parse_entry",
+    "parse_number",
+    "written",
+]
 
 
 class TrunkFormat(StrEnum):
@@ -31,16 +42,13 @@ class TrunkFormat(StrEnum):
     E164 = "e164"
 
 
-# Asterisk cuts a number to 79 characters; nothing longer is one, however it is padded.
-_LONGEST_TEXT = 80
 # Fifteen digits of E.164 behind the longest international prefix.
 _LONGEST_NUMBER = 20
 _LONGEST_E164 = 15
+# With "+" and less than this it is a slip of the hand, such as +110, and no display of a fraudster.
+_SHORTEST_FAKE = 7
 
-# Separators people and trunks write; NFKC has made the full-width ones ASCII already. The dashes
-# and the long vowel mark are what Japanese keyboards give for a hyphen.
-_SEPARATORS = str.maketrans("", "", " -().‐‑‒–—―−ー")
-_NUMBER = re.compile(r"(\+?)([0-9]+)")
+_PATTERN = re.compile(r"(\+?)([0-9]{1,20})(\*|#{1,15})")
 _E164 = re.compile(r"\+[0-9]{1,15}")
 
 # What trunks send instead of a number, in the number or, with the reason, in the name (the
@@ -87,42 +95,69 @@ def identify(
     whatever the name says; the name only tells why there is no number.
     """
     number_class, e164 = _classify(given, name, country, trunk_format)
-    return Caller(given=given, name=name, e164=e164, number_class=number_class)
+    number = None if e164 is None else _parse(e164, None)
+    region = None if number is None else phonenumbers.region_code_for_number(number)
+    return Caller(
+        given=given,
+        name=name,
+        e164=e164,
+        number_class=number_class,
+        region=region if region in COUNTRIES else None,
+    )
 
 
 def parse_entry(text: str, *, country: Country) -> str:
-    """Return the number that a person typed for a list: E.164, or bare digits without that form.
+    """Return what a person typed for a list in the form of ``Entry.number``.
+
+    That is a number, a country (``DE``, ``+49``), or how numbers begin: ``0120*``, or
+    ``0120######`` for those of that length only. Raises ValueError, with one sentence for that
+    person, if it is none of these.
+    """
+    typed = bare(text) if len(text) <= LONGEST_TEXT else ""
+    if typed.upper() in COUNTRIES:
+        return typed.upper()
+    if typed[:1] == "+" and typed[1:].isdigit() and int(typed) in COUNTRY_CODE_TO_REGION_CODE:
+        return f"{typed}*"
+    if (match := _PATTERN.fullmatch(typed)) is None:
+        return parse_number(text, country=country)
+    plus, digits, rest = match.groups()
+    return _pattern(plus, digits, rest, country)
+
+
+def parse_number(text: str, *, country: Country) -> str:
+    """Return the one number that a person typed: E.164, or as it is shown without that form.
 
     A caller with a ``list_key`` is found under what this returns for the number they showed.
     Raises ValueError, with one sentence for that person, if it cannot be a telephone number.
     """
     shown = inert(text, 40)
-    found = _digits(text)
+    found = digits_of(text)
     if found is None:
         raise ValueError(f"not a telephone number: “{shown}”; write digits, or + and digits")
-    plus, digits = found
-    if len(digits) > _LONGEST_NUMBER:
+    if len(found.digits) > _LONGEST_NUMBER:
         raise ValueError(f"not a telephone number: {shown} has more than {_LONGEST_NUMBER} digits")
     _, e164 = _classify(text, "", country, TrunkFormat.E164)
     if e164 is not None:
         return e164
-    if plus:
-        # Without its "+" it could be mistaken for an extension, or for a number at home.
+    if found.plus and (found.digits[0] == "0" or len(found.digits) < _SHORTEST_FAKE):
         raise ValueError(f"not a telephone number: no country has one like {shown}")
-    return digits
+    return found.text
 
 
 def written(number: str | None, *, country: Country) -> str:
     """Return a number as people of this country write it; foreign ones with + and their code.
 
-    What is returned for an E.164 number means the same number to ``parse_entry``. None gives an
-    empty text, and what is not E.164 comes back as it is.
+    What is returned for an E.164 number, or for what else an entry covers, means the same to
+    ``parse_entry``. None gives an empty text, and any other text comes back as it is.
     """
     if number is None:
         return ""
-    if not _E164.fullmatch(number):
-        return number
-    for candidate in _ways_to_write(number, country):
+    ways: Iterator[str] = iter(())
+    if _E164.fullmatch(number):
+        ways = _ways_to_write(number, country)
+    elif number[-1:] in {"*", "#"} and country.trunk_zero:
+        ways = iter(["0" + number.removeprefix(f"+{country.calling_code}")])
+    for candidate in ways:
         try:
             if parse_entry(candidate, country=country) == number:
                 return candidate
@@ -131,18 +166,24 @@ def written(number: str | None, *, country: Country) -> str:
     return number
 
 
+def _pattern(plus: str, digits: str, rest: str, country: Country) -> str:
+    """Return how the callers begin who are shown with these digits first."""
+    if plus:
+        return f"+{digits}{rest}"
+    prefix = country.international_prefix.match(digits)
+    if prefix is not None and prefix.end() < len(digits):
+        return f"+{digits[prefix.end() :]}{rest}"
+    with_zero = country.trunk_zero and digits[0] == "0" and digits[:2] != "00"
+    if not with_zero and country.zero_always_shown:
+        return f"{digits}{rest}"  # a display that is not of this country's
+    at_home = digits[1:] if with_zero else digits.removeprefix(country.national_prefix)
+    return f"+{country.calling_code}{at_home}{rest}"
+
+
 def _word(text: str) -> NumberClass | None:
-    if len(text) > _LONGEST_TEXT:
+    if len(text) > LONGEST_TEXT:
         return None
     return _WITHOUT_NUMBER.get(unicodedata.normalize("NFKC", text).strip().casefold())
-
-
-def _digits(text: str) -> tuple[bool, str] | None:
-    """Return whether a "+" came first, and the digits; None if there is anything else in it."""
-    if len(text) > _LONGEST_TEXT:
-        return None
-    match = _NUMBER.fullmatch(unicodedata.normalize("NFKC", text).translate(_SEPARATORS))
-    return (match[1] == "+", match[2]) if match else None
 
 
 def _classify(given: str, name: str, country: Country, trunk_format: TrunkFormat) -> _Found:
@@ -150,13 +191,12 @@ def _classify(given: str, name: str, country: Country, trunk_format: TrunkFormat
     if without_number is not None:
         reason = _word(name) if name.strip() else None
         return reason or without_number, None
-    found = _digits(given)
+    found = digits_of(given)
     if found is None:
         return NumberClass.MALFORMED, None
-    plus, digits = found
-    if plus:
-        return _from_abroad(digits, country, trunk_format)
-    return _as_shown(digits, country, trunk_format)
+    if found.plus:
+        return _from_abroad(found.digits, country, trunk_format)
+    return _as_shown(found.digits, country, trunk_format)
 
 
 def _as_shown(digits: str, country: Country, trunk_format: TrunkFormat) -> _Found:

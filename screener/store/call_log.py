@@ -6,11 +6,12 @@ from itertools import islice
 from typing import Any
 
 import structlog
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select, true
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from screener.domain.call_record import CallRecord
+from screener.domain.caller import WITHOUT_NUMBER
 from screener.store.file import StoreError, StoreFile, UnstorableError
 from screener.store.rows import record_of, row_of
 from screener.store.tables import calls
@@ -46,6 +47,7 @@ class CallLog:
         self._progress = asyncio.Event()
         self._failing = False
         self._dropping = False
+        self._showing: set[str] = set()  # the lines on which a caller showed a number
 
     def keep(self, record: CallRecord) -> None:
         """Have this state of a call written soon, in place of an earlier one; never waits or fails.
@@ -54,6 +56,8 @@ class CallLog:
         be called in the event loop that opened the store.
         """
         self._kept += 1
+        if record.caller.number_class not in WITHOUT_NUMBER:
+            self._showing.add(record.line)
         self._pending[record.id] = record
         self._since.setdefault(record.id, self._kept)
         if len(self._pending) > _MOST_PENDING:
@@ -94,6 +98,18 @@ class CallLog:
         """Return the calls without an end, newest first; StoreError if they cannot be read."""
         return await self._read(_NEWEST_FIRST.where(calls.c.ended_at.is_(None)))
 
+    def shows_numbers(self, line: str | None = None) -> bool:
+        """Tell whether any caller on a line, or on any, was ever seen with a number."""
+        return bool(self._showing) if line is None else line in self._showing
+
+    async def recall(self) -> None:
+        """Learn from the rows which lines show numbers; StoreError if they cannot be read."""
+        self._showing |= await self._lines(calls.c.caller_class.not_in(WITHOUT_NUMBER))
+
+    async def lines_without_numbers(self) -> list[str]:
+        """Return the lines that had calls, none with a number; StoreError if it cannot be read."""
+        return sorted(await self._lines(true()) - self._showing)
+
     async def write_on(self) -> None:
         """Write what is kept, for ever; the store runs this beside everything else."""
         while True:
@@ -116,6 +132,13 @@ class CallLog:
         """Say in the log which calls were kept and are not on disk, when nobody will try again."""
         if self._pending:
             log.error("call records are lost", calls=list(self._pending))
+
+    async def _lines(self, which: ColumnElement[bool]) -> set[str]:
+        async def work(connection: AsyncConnection) -> set[str]:
+            query = select(calls.c.line).where(which).distinct()
+            return {row.line for row in await connection.execute(query)}
+
+        return await self._file.read(work)
 
     async def _read(self, query: Select[Any]) -> list[CallRecord]:
         async def work(connection: AsyncConnection) -> list[CallRecord]:

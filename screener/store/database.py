@@ -51,7 +51,9 @@ async def open_store(path: Path, patience: float = PATIENCE) -> AsyncIterator[St
         if revision != REVISION:
             await file.write(lambda connection: connection.run_sync(_migrate))
         store = Store(calls=CallLog(file), lists=HouseholdLists(file))
-        await store.lists.current()  # so that there are last known lists from the first call on
+        # So that the first call finds them, whatever happens to the file from now on.
+        await store.lists.current()
+        await store.calls.recall()
         writing = asyncio.create_task(store.calls.write_on(), name="call log")
         try:
             yield store

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from screener.domain.inert import inert
-from screener.domain.lists import Entry, ListName
+from screener.domain.lists import Entry, ListName, patterns_covering
 from screener.store.file import StoreError
 
 COLUMNS = ["number", "source", "date", "note"]
@@ -19,6 +19,14 @@ class FraudList:
 
     entries: Mapping[str, Entry]
     faults: list[str]
+    name: str = "fraud list"
+    version: str = ""
+
+    def find(self, key: str) -> Entry | None:
+        """Return the most exact entry that covers a caller."""
+        return next(
+            (self.entries[each] for each in patterns_covering(key) if each in self.entries), None
+        )
 
 
 def read_fraud_list(path: Path, parse: Callable[[str], str]) -> FraudList:

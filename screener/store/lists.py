@@ -1,4 +1,4 @@
-"""The household's own allow and block lists, kept in the database."""
+"""The household's own lists, kept in the database: whom it allows, has warned, and blocks."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,19 +15,19 @@ from screener.store.tables import list_entries
 
 log = structlog.stdlib.get_logger(__name__)
 
-_Numbers = Mapping[str, Entry]
-_OF_HOUSEHOLD = (ListName.ALLOW, ListName.BLOCK)
+_Entries = Mapping[str, Entry]
+_OF_HOUSEHOLD = (ListName.ALLOW, ListName.SCREEN, ListName.BLOCK)
 
 
 class _Known(NamedTuple):
     """The lists as they were last read, and how often they had changed by then."""
 
     revision: int
-    lists: tuple[_Numbers, _Numbers]
+    entries: _Entries
 
 
 class HouseholdLists:
-    """Who the household allows and blocks; a number stands on one of the two lists or on none."""
+    """The household's lists; a number, a pattern or a country stands on one of them or on none."""
 
     def __init__(self, file: StoreFile) -> None:
         self._file = file
@@ -47,6 +47,7 @@ class HouseholdLists:
             "note": entry.note,
             "origin": entry.origin,
             "added_at": entry.added_at,
+            "expires_at": entry.expires_at,
         }
         upsert = insert(list_entries).values(values)
         upsert = upsert.on_conflict_do_update(index_elements=["number"], set_=values)
@@ -73,8 +74,8 @@ class HouseholdLists:
 
         return await self._file.write(work)
 
-    async def current(self) -> tuple[_Numbers, _Numbers]:
-        """Return the allow list and the block list as they are now, by number.
+    async def current(self) -> _Entries:
+        """Return the entries of all lists as they are now, expired ones too, by ``number``.
 
         Never waits long for a locked or failing database: then the lists as they were last read
         count, and the log says so once. StoreError only if they were never read.
@@ -90,17 +91,14 @@ class HouseholdLists:
             self._failing = True
         else:
             self._failing = False
-        return self._known.lists
+        return self._known.entries
 
 
 async def _read(connection: AsyncConnection) -> _Known:
     revision = await _revision(connection)
     rows = await connection.execute(select(list_entries))
-    found: dict[ListName, dict[str, Entry]] = {name: {} for name in _OF_HOUSEHOLD}
-    for entry in map(_entry, rows):
-        found[entry.list_name][entry.number] = entry
-    allow, block = (MappingProxyType(found[name]) for name in _OF_HOUSEHOLD)
-    return _Known(revision, (allow, block))
+    found = {entry.number: entry for entry in map(_entry, rows)}
+    return _Known(revision, MappingProxyType(found))
 
 
 async def _revision(connection: AsyncConnection) -> int:

@@ -26,6 +26,7 @@ def row_of(record: CallRecord) -> dict[str, Any]:
         "rule": str(decision.rule),
         "reason": decision.reason,
         "entry": _json_of(decision.entry),
+        "instead_of": None if decision.instead_of is None else str(decision.instead_of),
         "started_at": record.started_at,
         "warned": record.warned,
         "rang_at": record.rang_at,
@@ -55,6 +56,7 @@ def record_of(row: Row[Any]) -> CallRecord:
             rule=Rule(row.rule),
             reason=row.reason,
             entry=_entry_of(row.entry),
+            instead_of=None if row.instead_of is None else Verdict(row.instead_of),
         ),
         started_at=row.started_at,
         warned=row.warned,
@@ -82,17 +84,25 @@ def _json_of(entry: Entry | None) -> dict[str, str | None] | None:
         "note": entry.note,
         "origin": entry.origin,
         "added_at": None if entry.added_at is None else entry.added_at.isoformat(),
+        "expires_at": None if entry.expires_at is None else entry.expires_at.isoformat(),
+        "version": entry.version,
     }
 
 
 def _entry_of(values: dict[str, Any] | None) -> Entry | None:
     if values is None:
         return None
-    added_at = values["added_at"]
+    # A row of the first schema has neither expiry nor version.
     return Entry(
         list_name=ListName(values["list"]),
         number=values["number"],
         note=values["note"],
         origin=values["origin"],
-        added_at=None if added_at is None else datetime.fromisoformat(added_at),
+        added_at=_moment(values["added_at"]),
+        expires_at=_moment(values.get("expires_at")),
+        version=values.get("version"),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, Column, DateTime, Dialect, Float, Index, MetaData, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a test holds it against the scripts."""
 
 
@@ -73,6 +73,7 @@ calls = Table(
     Column("reason", AnyText, nullable=False),
     # The list entry as it was when it decided; the list itself may have changed since.
     Column("entry", JSON(none_as_null=True)),
+    Column("instead_of", Text),
     Column("started_at", UtcTime, nullable=False),
     Column("warned", Boolean, nullable=False),
     Column("rang_at", UtcTime),
@@ -86,7 +87,7 @@ calls = Table(
     Index("ix_calls_started_at", "started_at"),
 )
 
-# One row a number, so that allowing and blocking it exclude each other.
+# One row a number, pattern or country, so that allowing and blocking it exclude each other.
 list_entries = Table(
     "list_entries",
     metadata,
@@ -95,4 +96,5 @@ list_entries = Table(
     Column("note", AnyText, nullable=False),
     Column("origin", AnyText, nullable=False),
     Column("added_at", UtcTime),
+    Column("expires_at", UtcTime),
 )

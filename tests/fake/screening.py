@@ -16,6 +16,7 @@ from screener.calls.desk import Desk
 from screener.calls.limits import Limits as CallLimits
 from screener.calls.switchboard import Switchboard
 from screener.domain.call_record import CallRecord
+from screener.domain.household import Household, Profile, verdicts_of
 from screener.domain.lists import Entry, ListName, Lists
 from screener.domain.numbers import country, identify
 from screener.store.database import Store
@@ -33,9 +34,12 @@ def entry(list_name: ListName, number: str) -> Entry:
     return Entry(list_name=list_name, number=number, note="", origin="household", added_at=None)
 
 
+STANDARD = Household(verdicts=verdicts_of(Profile.STANDARD))
 LISTS = Lists(
-    allow={"+81312340001": entry(ListName.ALLOW, "+81312340001")},
-    fraud={"+81312340002": entry(ListName.FRAUD, "+81312340002")},
+    household={
+        "+81312340001": entry(ListName.ALLOW, "+81312340001"),
+        "+81312340002": entry(ListName.BLOCK, "+81312340002"),
+    }
 )
 
 
@@ -47,6 +51,7 @@ class Screening:
     store: Store
     recordings: Recordings
     application: str = "screener"
+    household: Household = STANDARD
     max_calls: int = 10
     ari_limits: AriLimits = ARI_LIMITS
     call_limits: CallLimits = CALL_LIMITS
@@ -162,6 +167,8 @@ class Screening:
         return Desk(
             identify=partial(identify, country=country("JP")),
             lists=self.lists or lists,
+            household=self.household,
+            shows_numbers=self.store.calls.shows_numbers,
             keep=keep,
             archive=self.recordings.archive,
             discard_raw=discard_raw,

@@ -41,7 +41,7 @@ def logged(tmp_path: Path) -> dict[str, Any]:
     file.write_bytes(b"sound")
     digest = hashlib.sha256(b"sound").hexdigest()
     return {
-        "verdict": "screen", "rule": "others", "disposition": "answered", "warned": True,
+        "verdict": "screen", "rule": "class", "disposition": "answered", "warned": True,
         "recording": {"path": str(file), "seconds": 2.5, "sha256": digest},
     }  # fmt: skip
 

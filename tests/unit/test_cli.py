@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,13 +20,18 @@ from screener import cli
 from screener.cli import Failure, Screener
 from screener.doctor import Finding
 from screener.domain.call_record import CallRecord, Disposition, EndedBy, Recording
-from screener.domain.caller import Caller
+from screener.domain.caller import Caller, NumberClass
+from screener.domain.household import Household, Profile, verdicts_of
 from screener.domain.lists import Entry, ListName, Lists
 from screener.domain.numbers import country, identify
-from screener.domain.policy import decide
+from screener.domain.policy import Circumstances, Rule, Verdict, decide
 from screener.store.database import Store, open_store
+from screener.words import LANGUAGES
 
 FRAUDSTER = "+18005551234"
+STANDARD = Household(
+    verdicts=verdicts_of(Profile.STANDARD), police_endings=country("JP").police_endings
+)
 STARTED = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 BAD_NAMES = [
     "[bold red]loud[/bold red] [/] [link=x]y[/link] :smile:",
@@ -38,23 +44,38 @@ BAD_NAMES = [
 ]
 
 
-class Household:
+class Warnings:
+    """A shared list of one number."""
+
+    name, version = "x", "7"
+
+    def find(self, key: str) -> Entry | None:
+        known = Entry(
+            list_name=ListName.FRAUD,
+            number=FRAUDSTER,
+            note="a\n[b]",
+            origin=self.name,
+            added_at=None,
+            version=self.version,
+        )
+        return known if key == FRAUDSTER else None
+
+
+class Home:
     """A household with its own database file and one number on its fraud list."""
 
     def __init__(self, database: Path) -> None:
         self.database = database
         self.country = country("JP")
+        self.language = "en"
+        self.household = STANDARD
         self.findings = [Finding("database", True, "4 kB", "")]
 
     def store(self) -> AbstractAsyncContextManager[Store]:
         return open_store(self.database)
 
     async def lists(self, store: Store) -> Lists:
-        allow, block = await store.lists.current()
-        known = Entry(
-            list_name=ListName.FRAUD, number=FRAUDSTER, note="a\n[b]", origin="x", added_at=None
-        )
-        return Lists(allow=allow, block=block, fraud={FRAUDSTER: known})
+        return Lists(household=await store.lists.current(), shared=[Warnings()])
 
     def identify(self, given: str, name: str) -> Caller:
         return identify(given, name, country=self.country)
@@ -72,7 +93,7 @@ def load(database: Path | None) -> Screener:
     """The settings file of these tests is the database itself."""
     if database is None:
         raise Failure("given.toml: [call] ring_seconds: 1 is not allowed")
-    household = Household(database)
+    household = Home(database)
     if database.name == "ill.db":
         household.findings.append(Finding("prompts", False, "ja/\x1b[31m.wav", "run make\nprompts"))
     return household
@@ -101,7 +122,7 @@ def done(database: Path | None, *words: str, code: int = 0) -> str:
 
 def record(number: str, name: str = "", **changed: object) -> CallRecord:
     caller = identify(number, name, country=country("JP"))
-    decision = decide(caller, Lists())
+    decision = decide(caller, Lists(), STANDARD, Circumstances(moment=STARTED))
     made = CallRecord(
         id=f"c-{number}", line="0398765432", caller=caller, decision=decision, started_at=STARTED
     )
@@ -141,7 +162,7 @@ def test_a_call_is_shown_with_all_that_became_of_it(database: Path) -> None:
     heading, row = done(database, "calls").splitlines()
     assert " ".join(heading.split()) == "started caller class verdict why outcome recording"
     assert f"{STARTED.astimezone():%Y-%m-%d %H:%M:%S}" in row
-    for shown in ("03-1234-5678", "山田　太郎", "fixed line", "screen", "others: fixed line"):
+    for shown in ("03-1234-5678", "山田　太郎", "fixed line", "screen", "class"):
         assert shown in row
     assert row.split()[-2:] == ["answered", "recordings/c-1.wav"]
 
@@ -161,8 +182,9 @@ def test_a_call_is_json_with_every_key_and_times_with_their_zone(database: Path)
         },
         "verdict": "screen",
         "reason": "fixed_line",
-        "rule": "others",
+        "rule": "class",
         "entry": None,
+        "instead_of": None,
         "disposition": "answered",
         "warned": True,
         "ended_by": "caller",
@@ -206,7 +228,7 @@ def test_a_caller_name_is_inert_on_screen_and_whole_in_json(database: Path, name
     assert json.loads(as_json)[0]["caller"]["name"] == name
     checked = done(database, "check", "0312345678", "--name", name)
     assert all(line.replace("\u3000", "").isprintable() for line in checked.splitlines())
-    assert len(checked.splitlines()) == 12
+    assert len(checked.splitlines()) == 14
     as_json = done(database, "check", "0312345678", "--json", "--name", name)
     assert json.loads(as_json)["name"] == name
 
@@ -244,7 +266,7 @@ def test_an_allowed_number_wins_over_the_fraud_list(database: Path) -> None:
         "fraud_list",
         None,
     )
-    assert r"on the fraud list, from x: a\n[b]" in done(database, "check", FRAUDSTER)
+    assert r"fraud list, from x, version 7, a\n[b]" in done(database, "check", FRAUDSTER)
     done(database, "allow", FRAUDSTER)
     assert json.loads(done(database, "check", FRAUDSTER, "--json"))["rule"] == "allow_list"
 
@@ -259,21 +281,98 @@ def test_check_gives_class_verdict_and_every_rule_with_the_one_that_decided(data
         "class": "fixed_line",
         "verdict": "screen",
         "reason": "fixed_line",
-        "rule": "others",
+        "rule": "class",
         "entry": None,
+        "instead_of": None,
+        "region": "JP",
+        "undo": ["screener allow 03-1234-5678", "[callers] fixed_line"],
     }
     assert [rule["rule"] for rule in rules] == [
         "emergency",
+        "emergency_window",
         "allow_list",
+        "screen_list",
         "block_list",
         "fraud_list",
-        "internal",
-        "international",
-        "others",
+        "hours",
+        "class",
     ]
-    assert [rule["rule"] for rule in rules if rule["decided"] is True] == ["others"]
+    assert [rule["rule"] for rule in rules if rule["decided"] is True] == ["class"]
     lines = done(database, "check", "0312345678").splitlines()
-    assert [line.split()[-3] for line in lines if line.endswith("<- decided")] == ["others"]
+    (decided,) = [line for line in lines if line.endswith("<- decided")]
+    assert decided.split(maxsplit=1) == ["8", "else the kind of number decides  <- decided"]
+    assert "to change it  screener allow 03-1234-5678, or [callers] fixed_line" in lines
+
+
+def test_check_speaks_the_households_language_or_the_one_that_is_asked_for(
+    database: Path,
+) -> None:
+    japanese = done(database, "check", "+81335810110", "--language", "ja")
+    assert "国外からで、末尾が警察の番号に似ています" in japanese
+    assert "8 それ以外は、番号の種類で決まります  ← これで決定" in japanese
+    assert "looks like" not in japanese
+    assert "ends like a number of the police" in done(database, "check", "+81335810110")
+    assert "choose ja or en" in done(database, "check", "110", "--language", "fr", code=2)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_verdict_has_words_in_every_language(language: str) -> None:
+    words = LANGUAGES[language]
+    assert set(words.rules) == set(Rule)
+    assert set(words.verdicts) == set(Verdict)
+    assert set(words.classes) == set(NumberClass)
+    assert set(words.lists) == set(ListName)
+    assert set(words.headings) == set(LANGUAGES["en"].headings)
+    assert set(words.undo) == set(LANGUAGES["en"].undo)
+
+
+@pytest.mark.parametrize(
+    ("number", "before", "undoing"),
+    [
+        ("0312345678", [], "allow 03-1234-5678"),
+        (FRAUDSTER, [], "allow '+1 800-555-1234'"),
+        ("0312345678", ["block", "0312*"], "unlist '0312*'"),
+        ("0312345678", ["allow", "0312345678"], "unlist 03-1234-5678"),
+        ("3", [], "block 3"),
+    ],
+)
+def test_what_is_said_to_undo_a_verdict_does(
+    database: Path, number: str, before: list[str], undoing: str
+) -> None:
+    if before:
+        done(database, *before)
+    first = json.loads(done(database, "check", number, "--json"))
+    assert first["undo"][0] == f"screener {undoing}"
+    done(database, *shlex.split(undoing))
+    assert json.loads(done(database, "check", number, "--json"))["verdict"] != first["verdict"]
+
+
+def test_nothing_undoes_an_emergency_number(database: Path) -> None:
+    assert json.loads(done(database, "check", "110", "--json"))["undo"] == []
+    assert "nothing: it always rings" in done(database, "check", "110")
+    for command in ("allow", "screen", "block"):
+        assert "it always rings" in done(database, command, "119", code=2)
+
+
+def test_an_exception_for_a_country_warns_instead_of_refusing(database: Path) -> None:
+    assert done(database, "screen", "+49", "--note", "my son") == "+49* is on the screen list\n"
+    checked = json.loads(done(database, "check", "+493012345678", "--json"))
+    assert (checked["verdict"], checked["rule"]) == ("screen", "screen_list")
+    assert checked["entry"]["note"] == "my son"
+    assert json.loads(done(database, "check", "+33123456789", "--json"))["verdict"] == "block"
+
+
+def test_an_entry_counts_until_the_end_of_its_last_day(database: Path) -> None:
+    today = datetime.now(UTC).astimezone()
+    day = f"{today + timedelta(days=3):%Y-%m-%d}"
+    after = f"{today + timedelta(days=4):%Y-%m-%d} 00:00:00"
+    said = done(database, "allow", "0312345678", "--until", day)
+    assert said == f"03-1234-5678 is on the allow list until {after}\n"
+    entry = json.loads(done(database, "check", "0312345678", "--json"))["entry"]
+    assert f"{datetime.fromisoformat(entry['expires_at']).astimezone():%Y-%m-%d %H:%M:%S}" == after
+    assert f"until {after}" in done(database, "check", "0312345678")
+    assert "is over" in done(database, "allow", "0312345678", "--until", "2026-01-01", code=2)
+    assert "2026-11-30" in done(database, "allow", "0312345678", "--until", "Friday", code=2)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +448,7 @@ def test_the_doctor_is_content_or_says_what_to_do_with_exit_code_one(tmp_path: P
         ["allow", "\x1b[31m\n"],
         ["allow", "\udcff"],
         ["allow", "0" * 10_000],
-        ["allow", "+999999999999999"],
+        ["allow", "+0312345678"],
         ["block", "110"],
         ["block", "１１０"],
         ["block", "+110"],

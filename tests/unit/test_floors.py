@@ -16,6 +16,7 @@ FLOORS = {
     "doctor": 4,
     "checkup": 4,
     "tables": 4,
+    "words": 4,
     "terminal": 4,
     "calls": 3,
     "ari": 2,

@@ -1,6 +1,7 @@
 """Numbers: every known caller ID gets its class, and no text at all can break the reading."""
 
 import csv
+import re
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from screener.domain.numbers import (
     country,
     identify,
     parse_entry,
+    parse_number,
     written,
 )
 
@@ -235,8 +237,10 @@ def test_a_caller_is_found_under_what_a_person_would_type_from_the_display(
     number: str, place: str, form: TrunkFormat
 ) -> None:
     caller = identify(number, "", country=country(place), trunk_format=form)
-    if caller.list_key is not None and len(number) <= 20:
-        assert parse_entry(number, country=country(place)) == caller.list_key
+    key = caller.list_key
+    slip = key is not None and key[0] == "+" and (key[1] == "0" or len(key) <= 7)
+    if key is not None and len(number) <= 20 and not slip:
+        assert parse_number(number, country=country(place)) == key
 
 
 @given(TEXTS, PLACES)
@@ -251,9 +255,7 @@ def test_an_entry_is_a_number_or_one_sentence_of_refusal(text: str, place: str) 
         assert refusal.isprintable()
         assert refusal.startswith("not a telephone number: ")
     else:
-        assert number.removeprefix("+").isdecimal()
-        assert number.isascii()
-        assert len(number) <= 20
+        assert re.fullmatch(r"\+?[0-9]{1,20}(\*|#{1,15})?|[A-Z]{2}", number)
         assert parse_entry(number, country=country(place)) == number
 
 
@@ -281,6 +283,18 @@ def test_anything_can_be_written(text: str) -> None:
         ("0018005551234", "0018005551234"),
         ("171", "171"),
         ("3", "3"),
+        ("+8000286210110", "+8000286210110"),
+        ("+49", "+49*"),
+        ("de", "DE"),
+        ("ＤＥ", "DE"),
+        ("0120*", "+81120*"),
+        ("0120-###-###", "+81120######"),
+        ("03-1234-*", "+8131234*"),
+        ("+49 30*", "+4930*"),
+        ("010-49*", "+49*"),
+        ("00*", "00*"),
+        ("800*", "800*"),
+        ("０１２０＊", "+81120*"),
     ],
 )
 def test_an_entry_means_the_number_however_a_person_types_it(text: str, number: str) -> None:
@@ -297,9 +311,11 @@ def test_an_entry_means_the_number_however_a_person_types_it(text: str, number: 
         "+3",
         "+110",
         "+0312345678",
-        "+8000286210110",
         "anonymous",
-        "0120*",
+        "*",
+        "+*",
+        "0120*5",
+        "ZZ",
         "#9110",
         "O3-1234",
         "1" * 21,
@@ -321,6 +337,12 @@ def test_what_cannot_be_a_telephone_number_is_refused_on_one_short_line(text: st
     [
         (None, "JP", ""),
         ("+81312345678", "JP", "03-1234-5678"),
+        ("+81120*", "JP", "0120*"),
+        ("+81120######", "JP", "0120######"),
+        ("+49*", "JP", "+49*"),
+        ("DE", "JP", "DE"),
+        ("+81*", "JP", "0*"),
+        ("+1800*", "US", "+1800*"),
         ("+819012345678", "JP", "090-1234-5678"),
         ("+81120210364", "JP", "0120-210-364"),
         ("+81800123456", "JP", "0800123456"),

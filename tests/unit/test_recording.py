@@ -26,7 +26,7 @@ RECORD = CallRecord(
     id="1795374948.1",
     line="0398765432",
     caller=Caller(given="x", name="", e164=None, number_class=NumberClass.MALFORMED),
-    decision=Decision(verdict=Verdict.SCREEN, rule=Rule.OTHERS, reason="malformed"),
+    decision=Decision(verdict=Verdict.SCREEN, rule=Rule.CLASS, reason="malformed"),
     started_at=STARTED,
 )
 # Opens a file for writing as Asterisk does, says so, and closes it when told to.

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from screener.domain.caller import NumberClass
+from screener.domain.household import SETTABLE, Profile, verdicts_of
+from screener.domain.verdict import Verdict
+from screener.sections import Callers
 from screener.settings import KEYS, SECTIONS, VARIABLES, Settings, SettingsError, load
 
 SHIPPED = Path(__file__).parents[2] / "config" / "screener.toml"
@@ -86,6 +90,28 @@ def test_an_empty_fraud_list_or_password_file_means_none(
     assert settings.asterisk.password_file is None
 
 
+def test_every_class_that_a_household_decides_about_is_a_setting() -> None:
+    assert set(Callers.model_fields) == set(SETTABLE)
+
+
+def test_a_household_is_its_profile_and_where_it_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(
+        "profile = 'careful'\n[callers]\nmobile = 'pass'\nwithheld = 'block'\n"
+        "[hours]\nquiet = ['22:00-07:00']\nverdict = 'block'\n"
+    )
+    monkeypatch.setenv("SCREENER_CALLERS__WITHHELD", "screen")
+    household = load(file).household()
+    own = {NumberClass.MOBILE: Verdict.PASS, NumberClass.WITHHELD: Verdict.SCREEN}
+    assert household.verdicts == {**verdicts_of(Profile.CAREFUL), **own}
+    assert len(household.quiet) == 1
+    assert household.quiet_verdict is Verdict.BLOCK
+    assert household.enforced
+    monkeypatch.setenv("SCREENER_PROFILE", "watch_only")
+    monkeypatch.setenv("SCREENER_HOURS__QUIET", '["sat, sun 13:00-15:00", "22:00-07:00"]')
+    assert not load(file).household().enforced
+    assert len(load(file).household().quiet) == 2
+
+
 def test_settings_cannot_be_changed_and_do_not_show_the_password() -> None:
     settings = load(written("[asterisk]\npassword = 'hunter2'"))
     with pytest.raises(ValueError, match="frozen"):
@@ -104,6 +130,15 @@ WRONG = [
     ("language", "['ja']"),
     ("trunk_format", "'E.164'"),
     ("trunk_format", "1"),
+    ("profile", "'friendly'"),
+    ("profile", "1"),
+    *[(f"callers.{each}", "'allow'") for each in SETTABLE],
+    ("callers.withheld", "true"),
+    ("hours.quiet", "'22:00-07:00'"),
+    ("hours.quiet", "['22-7']"),
+    ("hours.quiet", "[22]"),
+    ("hours.verdict", "'pass'"),
+    ("hours.verdict", "''"),
     ("asterisk.url", "8088"),
     ("asterisk.url", "'127.0.0.1:8088'"),
     ("asterisk.url", "'ftp://127.0.0.1'"),
@@ -176,6 +211,9 @@ def test_every_key_but_free_text_is_tried_with_a_wrong_value() -> None:
         ("SCREENER_CALL__RING_SECONDS", "9" * 10_000),
         ("SCREENER_CALL__MAX_CALLS", "-1"),
         ("SCREENER_LOG__LEVEL", "loud\x1b[31m\n"),
+        ("SCREENER_HOURS__QUIET", "22:00-07:00"),
+        ("SCREENER_HOURS__QUIET", "[" * 100_000),
+        ("SCREENER_CALLERS__MOBILE", "maybe"),
     ],
 )
 def test_a_wrong_value_in_the_environment_is_named_with_its_variable(

@@ -431,14 +431,14 @@ async def test_an_error_of_the_program_itself_passes_through_and_the_log_is_writ
 async def test_an_entry_replaces_whatever_the_household_had_for_the_number(path: Path) -> None:
     blocked = replace(ENTRY, list_name=ListName.BLOCK, note="no more", added_at=None)
     async with open_store(path) as store:
-        assert await store.lists.current() == ({}, {})
+        assert await store.lists.current() == {}
         assert await store.lists.put(ENTRY) is None
-        assert await store.lists.current() == ({ENTRY.number: ENTRY}, {})
+        assert await store.lists.current() == {ENTRY.number: ENTRY}
         assert await store.lists.put(blocked) == ENTRY
-        assert await store.lists.current() == ({}, {ENTRY.number: blocked})
+        assert await store.lists.current() == {ENTRY.number: blocked}
         assert await store.lists.remove(ENTRY.number) == blocked
         assert await store.lists.remove(ENTRY.number) is None
-        assert await store.lists.current() == ({}, {})
+        assert await store.lists.current() == {}
 
 
 @pytest.mark.parametrize("text", STRANGE_TEXTS, ids=range(len(STRANGE_TEXTS)))
@@ -447,7 +447,7 @@ async def test_a_note_of_any_text_comes_back(path: Path, text: str) -> None:
     async with open_store(path) as store:
         await store.lists.put(entry)
     async with open_store(path) as store:
-        assert await store.lists.current() == ({ENTRY.number: entry}, {})
+        assert await store.lists.current() == {ENTRY.number: entry}
 
 
 async def test_a_shared_list_is_not_the_households_to_change(path: Path) -> None:
@@ -459,9 +459,9 @@ async def test_a_shared_list_is_not_the_households_to_change(path: Path) -> None
 async def test_lists_handed_out_cannot_be_changed_by_who_gets_them(path: Path) -> None:
     async with open_store(path) as store:
         await store.lists.put(ENTRY)
-        allow, _ = await store.lists.current()
+        found = await store.lists.current()
         with pytest.raises(TypeError):
-            allow["3"] = ENTRY  # type: ignore[index]
+            found["3"] = ENTRY  # type: ignore[index]
 
 
 PUTTER = """
@@ -480,19 +480,19 @@ asyncio.run(main())
 
 async def test_what_another_process_puts_counts_from_the_next_look_on(path: Path) -> None:
     async with open_store(path) as store:
-        assert await store.lists.current() == ({}, {})
+        assert await store.lists.current() == {}
         async with another_process(PUTTER, str(path)) as process:
             assert await asyncio.wait_for(process.wait(), SOON) == 0
-        assert await store.lists.current() == ({ENTRY.number: ENTRY}, {})
+        assert await store.lists.current() == {ENTRY.number: ENTRY}
 
 
 async def test_lists_are_read_again_only_after_a_change_of_them(path: Path) -> None:
     async with open_store(path) as store:
         await store.lists.put(ENTRY)
-        before, _ = await store.lists.current()
+        before = await store.lists.current()
         store.calls.keep(BEGUN)
         assert await store.calls.flush(SOON)
-        after, _ = await store.lists.current()
+        after = await store.lists.current()
         assert after is before
 
 
@@ -514,7 +514,7 @@ async def test_many_looks_and_changes_at_once_agree_in_the_end(path: Path) -> No
             group.create_task(store.lists.put(entry))
             group.create_task(store.lists.current())
     async with open_store(path) as store:
-        assert await store.lists.current() == (entries, {})
+        assert await store.lists.current() == entries
 
 
 async def test_lists_that_cannot_be_read_count_as_they_were_last_known(path: Path) -> None:
@@ -539,9 +539,9 @@ async def test_a_change_waits_for_a_lock_and_gives_up_on_one_line(path: Path) ->
         async with locked_by_another_process(path):
             with pytest.raises(StoreError, match=r"^database .* is locked by another program"):
                 await store.lists.put(ENTRY)
-            assert await store.lists.current() == ({}, {})
+            assert await store.lists.current() == {}
         await store.lists.put(ENTRY)
-        assert await store.lists.current() == ({ENTRY.number: ENTRY}, {})
+        assert await store.lists.current() == {ENTRY.number: ENTRY}
 
 
 # --- files that cannot be used --------------------------------------------------------------------
@@ -665,7 +665,7 @@ async def test_two_processes_can_open_a_new_database_at_once(path: Path) -> None
         assert await asyncio.wait_for(first.wait(), SOON) == 0
         assert await asyncio.wait_for(second.wait(), SOON) == 0
     async with open_store(path) as store:
-        assert await store.lists.current() == ({ENTRY.number: ENTRY}, {})
+        assert await store.lists.current() == {ENTRY.number: ENTRY}
 
 
 async def test_what_is_committed_survives_a_power_cut(path: Path) -> None:
