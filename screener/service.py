@@ -3,10 +3,11 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import structlog
@@ -46,10 +47,17 @@ class Screener:
         self._recordings = Recordings(chosen.recordings.directory)
 
     @asynccontextmanager
-    async def store(self) -> AsyncIterator[Store]:
-        """Open the call log and the household's lists; raises StoreError."""
-        async with open_store(self._settings.database.path) as store:
-            yield store
+    async def store(self, *, lookup: bool = False) -> AsyncIterator[Store]:
+        """Open the call log and the household's lists; raises StoreError.
+
+        For a mere ``lookup``, where there is no database yet, an empty one that is gone afterwards.
+        """
+        path = self._settings.database.path
+        with ExitStack() as afterwards:
+            if lookup and not path.exists():
+                path = Path(afterwards.enter_context(TemporaryDirectory())) / path.name
+            async with open_store(path) as store:
+                yield store
 
     async def lists(self, store: Store) -> Lists:
         """Return the household's lists and the fraud list as they are now; raises StoreError."""

@@ -34,8 +34,11 @@ class Screener(Protocol):
     def household(self) -> Household:
         """How the household wants its callers treated."""
 
-    def store(self) -> AbstractAsyncContextManager[Store]:
-        """Open the call log and the household's lists; raises StoreError or Failure."""
+    def store(self, *, lookup: bool = False) -> AbstractAsyncContextManager[Store]:
+        """Open the call log and the household's lists; raises StoreError or Failure.
+
+        For a mere ``lookup`` no database is made where there is none.
+        """
 
     async def lists(self, store: Store) -> Lists:
         """Return the household's lists and the shared ones, as they are now."""
@@ -84,11 +87,13 @@ def chosen_screener(ctx: typer.Context) -> Screener:
     return screener
 
 
-def in_store(screener: Screener, act: Callable[[Store], Awaitable[T]]) -> T:
+def in_store(
+    screener: Screener, act: Callable[[Store], Awaitable[T]], *, lookup: bool = False
+) -> T:
     """Open the store, do something there, close it, and return what came of it."""
 
     async def opened() -> T:
-        async with screener.store() as store:
+        async with screener.store(lookup=lookup) as store:
             return await act(store)
 
     return asyncio.run(opened())

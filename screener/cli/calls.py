@@ -34,7 +34,7 @@ def calls(
 ) -> None:
     """Show the call log, newest first."""
     screener = chosen_screener(ctx)
-    records = in_store(screener, lambda store: store.calls.newest(newest))
+    records = in_store(screener, lambda store: store.calls.newest(newest), lookup=True)
     if as_json:
         say_json([call_json(record) for record in records])
     elif records:

@@ -101,7 +101,7 @@ def check(
         return await screener.lists(store), at
 
     caller = screener.identify(number, name)
-    lists, at = in_store(screener, now)
+    lists, at = in_store(screener, now, lookup=True)
     decision = decide(caller, lists, screener.household, at)
     if as_json:
         say_json(verdict_json(caller, decision, screener.country))

@@ -71,7 +71,7 @@ class Home:
         self.household = STANDARD
         self.findings = [Finding("database", True, "4 kB", "")]
 
-    def store(self) -> AbstractAsyncContextManager[Store]:
+    def store(self, *, lookup: bool = False) -> AbstractAsyncContextManager[Store]:
         return open_store(self.database)
 
     async def lists(self, store: Store) -> Lists:
