@@ -62,6 +62,7 @@ async def open_store(path: Path, patience: float = PATIENCE) -> AsyncIterator[St
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
             store.calls.report_lost()
+            await store.lists.close()
 
 
 def migrations(connection: Connection | None = None) -> "Config":

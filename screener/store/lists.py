@@ -1,29 +1,40 @@
 """The household's own lists, kept in the database: whom it allows, has warned, and blocks."""
 
-from collections.abc import Mapping
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Row, delete, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from screener.domain.lists import Entry, ListName
+from screener.domain.lists import Entry, ListName, patterns_covering
+from screener.store.entries import (
+    DIALLED,
+    Change,
+    Entries,
+    adding,
+    find,
+    replacing,
+    revision_of,
+    write,
+)
 from screener.store.file import StoreError, StoreFile
 from screener.store.tables import list_entries
 
 log = structlog.stdlib.get_logger(__name__)
 
-_Entries = Mapping[str, Entry]
 _OF_HOUSEHOLD = (ListName.ALLOW, ListName.SCREEN, ListName.BLOCK)
+_RENEWED = timedelta(days=1)  # a number that is dialled daily is not written daily
 
 
 class _Known(NamedTuple):
     """The lists as they were last read, and how often they had changed by then."""
 
     revision: int
-    entries: _Entries
+    entries: Entries
 
 
 class HouseholdLists:
@@ -32,6 +43,7 @@ class HouseholdLists:
     def __init__(self, file: StoreFile) -> None:
         self._file = file
         self._known: _Known | None = None
+        self._reading: asyncio.Task[_Known] | None = None
         self._failing = False
 
     async def put(self, entry: Entry) -> Entry | None:
@@ -41,22 +53,11 @@ class HouseholdLists:
         """
         if entry.list_name not in _OF_HOUSEHOLD:
             raise ValueError(f"the household has no {entry.list_name} list")
-        values = {
-            "number": entry.number,
-            "list_name": str(entry.list_name),
-            "note": entry.note,
-            "origin": entry.origin,
-            "added_at": entry.added_at,
-            "expires_at": entry.expires_at,
-        }
-        upsert = insert(list_entries).values(values)
-        upsert = upsert.on_conflict_do_update(index_elements=["number"], set_=values)
 
         async def work(connection: AsyncConnection) -> Entry | None:
-            before = await _find(connection, entry.number)
-            await connection.execute(upsert)
-            await _count_change(connection)
-            return before
+            before = await find(connection, _of(entry.number))
+            await write(connection, [entry], [])
+            return before.get(entry.number)
 
         return await self._file.write(work)
 
@@ -64,64 +65,136 @@ class HouseholdLists:
         """Take a number off the household's lists and return the entry; StoreError as ``put``."""
 
         async def work(connection: AsyncConnection) -> Entry | None:
-            before = await _find(connection, number)
-            if before is not None:
-                await connection.execute(
-                    delete(list_entries).where(list_entries.c.number == number)
-                )
-                await _count_change(connection)
-            return before
+            before = await find(connection, _of(number))
+            await write(connection, [], list(before))
+            return before.get(number)
 
         return await self._file.write(work)
 
-    async def current(self) -> _Entries:
+    async def replace_origin(self, origin: str, entries: Entries, now: datetime) -> Change:
+        """Put these entries, all of this origin, in place of what is there of it; StoreError.
+
+        As a whole or not at all. A number that stands there otherwise stays as it is, unless that
+        has expired or was only learnt from dialling. An entry that is there already keeps its date.
+        """
+
+        async def work(connection: AsyncConnection) -> Change:
+            before = await find(connection, select(list_entries))
+            # In a thread, so that a very large book holds up no call.
+            new = await asyncio.to_thread(replacing, origin, before, entries, now)
+            await write(connection, new.written, new.gone)
+            return new.change
+
+        return await self._file.write(work)
+
+    async def add(self, entries: Entries, now: datetime) -> Change:
+        """Write entries whose number is on no list; StoreError. As a whole or not at all.
+
+        A number that stands there otherwise stays as it is, unless that has expired.
+        """
+
+        async def work(connection: AsyncConnection) -> Change:
+            before = await find(connection, select(list_entries))
+            new = await asyncio.to_thread(adding, before, entries, now)
+            await write(connection, new.written, new.gone)
+            return new.change
+
+        return await self._file.write(work)
+
+    async def learn(self, number: str, at: datetime, days: int) -> bool:
+        """Allow a number that the household dialled, for so many days, 0 for ever; StoreError.
+
+        True if it was written. Nothing is where the household has an entry of its own for the
+        number, or a pattern that covers it. Dialled again, a number's days begin again.
+        """
+        learnt = Entry(
+            list_name=ListName.ALLOW,
+            number=number,
+            note="",
+            origin=DIALLED,
+            added_at=at,
+            expires_at=at + timedelta(days=days) if days else None,
+        )
+
+        async def work(connection: AsyncConnection) -> bool:
+            found = await find(connection, _of(*patterns_covering(number)))
+            there = [each for each in found.values() if each.holds(at)]
+            if any(each.origin != DIALLED or not _renews(learnt, each) for each in there):
+                return False
+            since = there[0].added_at if there else at
+            await write(connection, [replace(learnt, added_at=since)], [])
+            return True
+
+        return await self._file.write(work)
+
+    async def sweep(self, expired_before: datetime) -> int:
+        """Forget the entries that expired before a moment, and return how many; StoreError."""
+
+        async def work(connection: AsyncConnection) -> int:
+            query = select(list_entries).where(list_entries.c.expires_at < expired_before)
+            old = list(await find(connection, query))
+            await write(connection, [], old)
+            return len(old)
+
+        return await self._file.write(work)
+
+    async def current(self) -> Entries:
         """Return the entries of all lists as they are now, expired ones too, by ``number``.
 
         Never waits long for a locked or failing database: then the lists as they were last read
         count, and the log says so once. StoreError only if they were never read.
         """
         try:
-            if self._known is None or self._known.revision != await self._file.user_version():
-                self._known = await self._file.read(_read, seconds=0)
+            known = await self._newest()
         except StoreError as error:
             if self._known is None:
                 raise
             if not self._failing:
                 log.warning("lists cannot be read, the last known count", problem=str(error))
             self._failing = True
-        else:
-            self._failing = False
-        return self._known.entries
+            return self._known.entries
+        self._failing = False
+        return known.entries
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    async def _newest(self) -> _Known:
+        revision = await self._file.user_version()
+        if self._known is not None and self._known.revision == revision:
+            return self._known
+        known = await self._read_once()
+        # What was joined may have begun before the change.
+        return known if known.revision == revision else await self._read_once()
+
+    async def _read_once(self) -> _Known:
+        """Read the lists, or join whoever reads them; the reading outlives who gives up waiting."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read(), name="household lists")
+            # Whoever gave up waiting does not ask how it ended.
+            self._reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(self._reading)
+
+    async def _read(self) -> _Known:
+        self._known = await self._file.read(_read, seconds=0)
+        return self._known
+
+
+def _of(*numbers: str) -> Select[tuple[object, ...]]:
+    return select(list_entries).where(list_entries.c.number.in_(numbers))
 
 
 async def _read(connection: AsyncConnection) -> _Known:
-    revision = await _revision(connection)
-    rows = await connection.execute(select(list_entries))
-    found = {entry.number: entry for entry in map(_entry, rows)}
+    revision = await revision_of(connection)
+    found = await find(connection, select(list_entries))
     return _Known(revision, MappingProxyType(found))
 
 
-async def _revision(connection: AsyncConnection) -> int:
-    """Return how often the lists changed.
-
-    SQLite's user_version serves as the counter: it is part of every transaction, free for the
-    application, and unlike data_version it stays put while the call log is written.
-    """
-    return int((await connection.exec_driver_sql("PRAGMA user_version")).scalar_one())
-
-
-async def _count_change(connection: AsyncConnection) -> None:
-    # It must not grow beyond 31 bits, and only has to differ.
-    following = (await _revision(connection) + 1) % 2**31
-    await connection.exec_driver_sql(f"PRAGMA user_version = {following}")
-
-
-async def _find(connection: AsyncConnection, number: str) -> Entry | None:
-    rows = await connection.execute(select(list_entries).where(list_entries.c.number == number))
-    row = rows.first()
-    return None if row is None else _entry(row)
-
-
-def _entry(row: Row[tuple[object, ...]]) -> Entry:
-    values = row._asdict()
-    return Entry(**{**values, "list_name": ListName(values["list_name"])})
+def _renews(learnt: Entry, there: Entry) -> bool:
+    """Tell whether dialling again is worth writing down."""
+    if learnt.expires_at is None or there.expires_at is None:
+        return learnt.expires_at is not there.expires_at
+    return learnt.expires_at - there.expires_at >= _RENEWED
