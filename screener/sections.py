@@ -27,6 +27,10 @@ def _base_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _base_url_or_none(text: str) -> str:
+    return _base_url(text) and text if text else ""
+
+
 def _path(text: object) -> object:
     if isinstance(text, str) and not (text and text.isprintable()):
         raise ValueError(text)
@@ -147,6 +151,29 @@ class SharedLists(Section):
     """The lists that a household gets from others."""
 
     fraud: OptionalFilePath = Path("config/fraud-list.csv")
+
+
+class Known(Section):
+    """Whether dialled numbers become known, and for how many ``days``; 0 is for ever."""
+
+    dialled: Annotated[bool, Field(description="true or false")] = True
+    days: Annotated[int, Field(ge=0, le=3650, description="a whole number from 0 to 3650")] = 180
+
+
+class Books(Section):
+    """An address book on a CardDAV server, read every ``sync_hours`` hours, 0 is never."""
+
+    carddav: Annotated[
+        str,
+        AfterValidator(_base_url_or_none),
+        Field(description='http://HOST/PATH or https://HOST/PATH without user, or "" for none'),
+    ] = ""
+    user: Annotated[
+        str, Field(pattern=r"^[^:\x00-\x1f]{0,200}$", description="text in quotes, without a colon")
+    ] = ""
+    password_file: OptionalFilePath = Path("state/secrets/carddav-password")
+    name: Name = "carddav"
+    sync_hours: Annotated[int, Field(ge=0, le=720, description="a whole number from 0 to 720")] = 6
 
 
 class Call(Section):

@@ -17,9 +17,11 @@ from screener.domain.numbers import TrunkFormat, country
 from screener.domain.verdict import Verdict
 from screener.sections import (
     Asterisk,
+    Books,
     Call,
     Callers,
     Database,
+    Known,
     Log,
     Prompts,
     QuietHours,
@@ -72,6 +74,8 @@ class Settings(BaseSettings):
     recordings: Recordings = Recordings()
     prompts: Prompts = Prompts()
     lists: SharedLists = SharedLists()
+    known: Known = Known()
+    books: Books = Books()
     call: Call = Call()
     log: Log = Log()
 
@@ -109,12 +113,15 @@ class Settings(BaseSettings):
             raise SettingsError(
                 "[asterisk] has neither password nor password_file: set one of them"
             )
-        lines = _read_text(file).splitlines()
-        if not lines or not lines[0].strip():
-            raise SettingsError(
-                inert(f"{file}: the first line is the ARI password, and it is empty", 300)
-            )
-        return SecretStr(lines[0].strip())
+        return SecretStr(_first_line(file, "the ARI password"))
+
+    def books_password(self) -> SecretStr:
+        """Return the password of the address book: the first line of its file, or an empty one.
+
+        Raises SettingsError where the file cannot be read or begins with nothing.
+        """
+        file = self.books.password_file
+        return SecretStr("" if file is None else _first_line(file, "the address book's password"))
 
 
 Place = tuple[str, ...]  # ("call", "ring_seconds") or ("country",)
@@ -204,6 +211,13 @@ def _read_toml(file: Path, missing: str | None) -> dict[str, Any]:
         return tomllib.loads(_read_text(file, missing))
     except (ValueError, RecursionError) as error:
         raise SettingsError(inert(f"{file}: not TOML: {error}", 300)) from None
+
+
+def _first_line(file: Path, what: str) -> str:
+    lines = _read_text(file).splitlines()
+    if not lines or not lines[0].strip():
+        raise SettingsError(inert(f"{file}: the first line is {what}, and it is empty", 300))
+    return lines[0].strip()
 
 
 def _read_text(file: Path, missing: str | None = None) -> str:

@@ -121,6 +121,28 @@ def test_settings_cannot_be_changed_and_do_not_show_the_password() -> None:
     assert "hunter2" not in repr(settings)
 
 
+def test_the_address_of_a_book_stays_as_it_is_given() -> None:
+    file = written('[books]\ncarddav = "https://example.org/home/"\n')
+    assert load(file).books.carddav == "https://example.org/home/"
+
+
+def test_the_password_of_a_book_is_the_first_line_of_its_file() -> None:
+    Path("secret").write_text("hunter2\nmore\n", encoding="utf-8")
+    settings = load(written('[books]\npassword_file = "secret"\n'))
+    assert settings.books_password().get_secret_value() == "hunter2"
+    assert "hunter2" not in repr(settings)
+
+
+def test_a_book_without_a_password_file_has_an_empty_password() -> None:
+    settings = load(written('[books]\npassword_file = ""\n'))
+    assert settings.books_password().get_secret_value() == ""
+
+
+def test_a_password_file_of_a_book_that_is_not_there_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"^state/secrets/carddav-password: no such file$"):
+        load(None).books_password()
+
+
 WRONG = [
     ("country", "5"),
     ("country", "'Japan'"),
@@ -165,6 +187,18 @@ WRONG = [
     ("recordings.record_known", "1"),
     ("prompts.directory", "{a = 1}"),
     ("lists.fraud", "[]"),
+    ("known.dialled", "1"),
+    ("known.days", "-1"),
+    ("known.days", "3651"),
+    ("books.carddav", "'contacts.example.org'"),
+    ("books.carddav", "'https://user:secret@h/'"),
+    ("books.user", "'a:b'"),
+    ("books.user", "7"),
+    ("books.password_file", "7"),
+    ("books.name", "''"),
+    ("books.name", "'a b'"),
+    ("books.sync_hours", "-1"),
+    ("books.sync_hours", "6.5"),
     ("call.ring_seconds", "4"),
     ("call.ring_seconds", "121"),
     ("call.ring_seconds", "'30'"),
