@@ -12,11 +12,14 @@ from typing import Final
 
 import structlog
 
-from screener import checkup, cli, logs, settings
+from screener import checkup, cli, contacts, logs, settings
 from screener.ari import Ari, Refused, TooOld
 from screener.ari.probe import probe
 from screener.audio import prompts
 from screener.audio.recording import Recordings
+from screener.books.book import origin_of
+from screener.books.carddav import CardDavBook
+from screener.books.contact import BookError
 from screener.calls.desk import Desk
 from screener.calls.switchboard import Switchboard
 from screener.doctor import Finding
@@ -68,6 +71,21 @@ class Screener:
         trunk_format = self._settings.trunk_format
         return identify(given, name, country=self.country, trunk_format=trunk_format)
 
+    def carddav(self) -> CardDavBook:
+        """Return the address book that the settings name; raises Failure where they name none."""
+        chosen = self._settings.books
+        if not chosen.carddav:
+            raise cli.Failure("[books] carddav names no server: see docs/address-books.md")
+
+        def password() -> str:
+            try:
+                return self._settings.books_password().get_secret_value()
+            except SettingsError as error:
+                raise BookError(str(error)) from None
+
+        origin = origin_of(chosen.name)
+        return CardDavBook(chosen.carddav, chosen.user, password, origin=origin)
+
     async def serve(self) -> None:
         """Screen calls until SIGTERM or SIGINT. Raises Failure where that cannot begin or go on."""
         logs.configure(self._settings.log.format, self._settings.log.level)
@@ -90,12 +108,15 @@ class Screener:
                 async with asyncio.TaskGroup() as tasks:
                     reader = tasks.create_task(ari.run())
                     taking = tasks.create_task(switchboard.run())
+                    tidying = self._tidying(store, tasks)
                     await stop.wait()
                     log.info("stopping")
                     await switchboard.drain(_DRAIN_SECONDS)
                     taking.cancel()
                     await asyncio.wait([taking])
                     reader.cancel()
+                    for task in tidying:
+                        task.cancel()
             except* (Refused, TooOld) as errors:
                 raise cli.Failure(str(errors.exceptions[0])) from None
         log.info("stopped")
@@ -124,6 +145,16 @@ class Screener:
         found += checkup.check_prompts(chosen.prompts.directory, chosen.language)
         found += checkup.check_disk(chosen.recordings.directory)
         return found
+
+    def _tidying(self, store: Store, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Begin what keeps the household's lists in order beside the calls."""
+        chosen = self._settings.books
+        begun = [tasks.create_task(contacts.sweep(store.lists))]
+        if chosen.carddav and chosen.sync_hours:
+            every = chosen.sync_hours * 3600.0
+            keeping = contacts.keep_in_step(store.lists, self.carddav(), self.country, every)
+            begun.append(tasks.create_task(keeping))
+        return begun
 
     async def _unfinished(self, store: Store) -> list[CallRecord]:
         """Return the rows without an end, and those whose recording was not finished."""

@@ -116,11 +116,31 @@ def _decision_json(decision: Decision) -> dict[str, object]:
         "instead_of": decision.instead_of,
         "reason": decision.reason,
         "rule": decision.rule,
-        "entry": _entry_json(decision.entry),
+        "entry": entry_json(decision.entry),
     }
 
 
-def _entry_json(entry: Entry | None) -> dict[str, object] | None:
+def entries_table(entries: Sequence[Entry], country: Country, now: datetime) -> Table:
+    """Return entries of the household's lists for people, in the order given."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("number", "list", "note", "from", "since", "until"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"number", "list"})
+    for entry in entries:
+        over = "" if entry.holds(now) else " (over)"
+        until = local_time(entry.expires_at) + over if entry.expires_at else ""
+        table.add_row(
+            Text(inert(written(entry.number, country=country), 2 * LONGEST_NAME)),
+            Text(entry.list_name),
+            Text(inert(entry.note, 2 * LONGEST_NAME)),
+            Text(inert(entry.origin, LONGEST_NAME)),
+            Text(local_time(entry.added_at) if entry.added_at else ""),
+            Text(until),
+        )
+    return table
+
+
+def entry_json(entry: Entry | None) -> dict[str, object] | None:
+    """Return a list entry for machines; None where there is none."""
     if entry is None:
         return None
     return {

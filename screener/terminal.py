@@ -8,10 +8,12 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
 from rich.console import Console, RenderableType
+from rich.progress import Progress
 from typer.core import TyperGroup
 
 from screener.domain.inert import inert
@@ -20,6 +22,7 @@ from screener.store.database import StoreError
 CANNOT, INTERRUPTED = 2, 130  # exit codes; 1 is the doctor's
 UNBROKEN = 500  # columns where no terminal limits them: grep finds a call on one line
 LONGEST_LINE = 500  # characters of a complaint
+WORTH_SHOWING = 1_000_000  # bytes of a file whose reading takes a person's patience
 
 
 class Failure(Exception):
@@ -79,6 +82,16 @@ def say_table(table: RenderableType) -> None:
 def say_json(value: object) -> None:
     """Write a value as JSON, in ASCII: so what a caller sent acts on no terminal either."""
     say(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how far a long piece of work is, to people only; told of the steps as they are done."""
+    console = Console(stderr=True, markup=False, emoji=False)
+    shown = console.is_terminal and total >= WORTH_SHOWING
+    with Progress(console=console, transient=True, disable=not shown) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda steps: bar.advance(task, steps)
 
 
 def _complain(text: str) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated, Protocol, TypeVar
 
 import typer
 
+from screener.books.carddav import CardDavBook
 from screener.doctor import Finding
 from screener.domain.caller import Caller
 from screener.domain.household import Household
@@ -45,6 +46,9 @@ class Screener(Protocol):
 
     def identify(self, given: str, name: str) -> Caller:
         """Return who a caller with this number and name is."""
+
+    def carddav(self) -> CardDavBook:
+        """Return the address book that the settings name; raises Failure where they name none."""
 
     async def serve(self) -> None:
         """Screen calls until told to stop."""

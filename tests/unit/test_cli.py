@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from screener import cli
+from screener.books.carddav import CardDavBook
 from screener.cli import Failure, Screener
 from screener.doctor import Finding
 from screener.domain.call_record import CallRecord, Disposition, EndedBy, Recording
@@ -79,6 +80,9 @@ class Home:
 
     def identify(self, given: str, name: str) -> Caller:
         return identify(given, name, country=self.country)
+
+    def carddav(self) -> CardDavBook:
+        raise Failure("no address book")
 
     async def serve(self) -> None:
         sys.stdout.write("serving\n")

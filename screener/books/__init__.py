@@ -1,0 +1,1 @@
+"""Address books: vCard, CSV and CardDAV read into the household's allow list, and written again."""
