@@ -3,8 +3,11 @@
 import asyncio
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -59,7 +62,8 @@ def _release(command: str) -> int:
 class Asterisk:
     """The Asterisk that screens calls, with the repository's own configuration and dialplan.
 
-    ``configuration`` is the directory with its ``start``, for another Asterisk than that.
+    ``configuration`` is the directory with its ``start``, for another Asterisk than that;
+    ``settings`` are more of the variables that it reads.
 
     ``async with`` starts it and waits until it is ready; leaving ends it. PortTakenError before
     anything starts, LabError with the end of its log if it does not come up. Its files lie below
@@ -76,6 +80,7 @@ class Asterisk:
         prompts: Path = TOP / "prompts",
         language: str = "ja",
         configuration: Path = TOP / "config" / "asterisk",
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.place = place
         self._temporary = directory is None
@@ -86,6 +91,7 @@ class Asterisk:
         self.prompts = prompts
         self.language = language
         self.configuration = configuration
+        self.settings = dict(settings or {})
         self._process: Process | None = None
 
     @property
@@ -128,6 +134,7 @@ class Asterisk:
                 "SCREENER_PROMPTS__DIRECTORY": str(self.prompts),
                 "SCREENER_RECORDINGS__DIRECTORY": str(self.recordings),
             }
+            | self.settings
         )
 
     async def __aenter__(self) -> Self:
@@ -162,6 +169,13 @@ class Asterisk:
         """Return what it wrote: warnings, errors, and security events."""
         file = self.directory / "log" / "asterisk.log"
         return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+
+    def kept(self, prefix: str) -> dict[str, str]:
+        """Return what its own database has on the disk under keys that begin so."""
+        file = self.directory / "lib" / "astdb.sqlite3"
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
+            rows = database.execute("SELECT key, value FROM astdb").fetchall()
+        return {key: value for key, value in rows if key.startswith(prefix)}
 
     async def cli(self, command: str) -> str:
         """Return what Asterisk's console answers to a command."""

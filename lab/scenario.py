@@ -104,24 +104,25 @@ def _calling(who: Caller) -> list[str]:
         return timeout(who.hangs_up_after if who.counted_from is moment else None, then)
 
     ringing = patience(Moment.RINGING, "cancel")
-    early = ringing or patience(Moment.CALLING, "cancel")
+    at_once = patience(Moment.CALLING, "cancel")
+    early = ringing or at_once
     headers = [literal(header) for header in who.headers]
     script = [
         *send(
             request("INVITE", 1, "invite", *headers, *sound(who.speaks, who.hears_at)),
             ' retrans="500" start_txn="invite"',
         ),
-        *may_come(180, then="ringing" if ringing else ""),
-        *may_come(100, 181, 182, 183),
-        *may_come(*REFUSALS, then="refused"),
-        f'<recv response="200" response_txn="invite"{patience(Moment.CALLING, "cancel")}/>',
+        *may_come(180, then="ringing" if ringing else "", wait=at_once),
+        *may_come(100, 181, 182, 183, wait=at_once),
+        *may_come(*REFUSALS, then="refused", wait=at_once),
+        f'<recv response="200" response_txn="invite"{at_once}/>',
     ]
     if ringing:
         script += [
             '<nop next="answered"/>',
             '<label id="ringing"/>',
-            *may_come(180, 183),
-            *may_come(*REFUSALS, then="refused"),
+            *may_come(180, 183, wait=ringing),
+            *may_come(*REFUSALS, then="refused", wait=ringing),
             f'<recv response="200" response_txn="invite"{ringing}/>',
         ]
     script += [

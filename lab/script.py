@@ -31,11 +31,14 @@ def send(text: list[str], attributes: str = "") -> list[str]:
     return [f"<send{attributes}><![CDATA[", *text, "]]></send>"]
 
 
-def may_come(*statuses: int, then: str = "") -> list[str]:
-    """Return steps for responses to the INVITE that may come or not, and where to go on then."""
+def may_come(*statuses: int, then: str = "", wait: str = "") -> list[str]:
+    """Return steps for responses to the INVITE that may come or not, and where to go on then.
+
+    ``wait`` is the ``timeout`` of the step they come before: SIPp keeps that of the first of them.
+    """
     following = f' next="{then}"' if then else ""
     return [
-        f'<recv response="{status}" optional="true" response_txn="invite"{following}/>'
+        f'<recv response="{status}" optional="true" response_txn="invite"{following}{wait}/>'
         for status in statuses
     ]
 

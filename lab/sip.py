@@ -64,25 +64,26 @@ class Telephone(asyncio.DatagramProtocol):
         user: str = "handset",
         password: str | None = None,
         seconds: float = ANSWER_LIMIT,
+        stays: bool = False,
     ) -> Message:
         """Send a request and return its final response; LabError if there is none in time.
 
         With ``password`` a challenge (401) is answered once. A refused INVITE is acknowledged; an
-        accepted one too, and then ended with BYE.
+        accepted one too, and then ended with BYE unless this telephone ``stays``.
         """
-        response = await self._final(request, seconds)
+        response = await self._final(request, seconds, stays=stays)
         if password is not None and response.status == 401:
             request = request.with_password(response, user, password)
-            response = await self._final(request, seconds)
+            response = await self._final(request, seconds, stays=stays)
         return response
 
-    async def _final(self, request: Request, seconds: float) -> Message:
+    async def _final(self, request: Request, seconds: float, *, stays: bool) -> Message:
         try:
             async with asyncio.timeout(seconds):
                 response = await self._exchange(request)
                 if request.method == "INVITE":
                     self._send(request.acknowledgement(response).text(self.here), self.peer)
-                    if response.status < 300:
+                    if response.status < 300 and not stays:
                         await self._exchange(request.goodbye(response))
                 return response
         except TimeoutError:

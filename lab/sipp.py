@@ -175,6 +175,15 @@ async def handset(place: Place, who: Handset, password: str) -> AsyncIterator[Si
 
 
 @asynccontextmanager
+async def company(place: Place, who: Handset) -> AsyncIterator[Sipp]:
+    """Let the telephone company take the household's calls, each as ``who`` would."""
+    here = place.trunk_contact
+    async with _running("the company", who.scenario(), here, place, []) as sipp:
+        await until(lambda: sipp.listens(here) or None, START_LIMIT, f"SIPp on {here}")
+        yield sipp
+
+
+@asynccontextmanager
 async def _running(
     name: str, scenario: str, here: Address, place: Place, options: Sequence[str]
 ) -> AsyncIterator[Sipp]:

@@ -14,7 +14,7 @@ from lab.sipp import calling, handset
 
 def recordings(asterisk: Asterisk) -> set[Path]:
     """Return the recordings that no screener has taken in."""
-    return set((asterisk.recordings / "live").iterdir())
+    return set((asterisk.recordings / "live").glob("*.raw"))
 
 
 CALLER_TONE, HANDSET_TONE = 440.0, 620.0
