@@ -23,7 +23,7 @@ from lab.message import Message
 from lab.ports import Address, Place, PortTakenError, place_of_environment, require_free
 from lab.process import until
 from lab.scenario import Handset
-from lab.screener import Screener, Tables, own_environment
+from lab.screener import Screener, Tables, fraud_list, own_environment
 from lab.sipp import Leg, Sipp, calling, handset
 
 RING_SECONDS = 5  # the shortest there is
@@ -65,12 +65,12 @@ async def demo(console: Console) -> int:
 
 @contextlib.asynccontextmanager
 async def _exchange(place: Place, directory: Path) -> AsyncIterator[tuple[Asterisk, Screener]]:
-    fraud_list = directory / "fraud-list.csv"
-    fraud_list.write_text(FRAUD_LIST, encoding="utf-8")
+    numbers = directory / "fraud-list.csv"
+    numbers.write_text(FRAUD_LIST, encoding="utf-8")
     recordings = directory / "recordings"
     settings: Tables = {
         "call": {"ring_seconds": RING_SECONDS},
-        "lists": {"fraud": str(fraud_list)},
+        "lists": {"fraud": [fraud_list(numbers)]},
         "recordings": {"directory": str(recordings.relative_to(TOP))},
         "log": {"level": "info"},
     }

@@ -35,12 +35,25 @@ class Said:
 def toml(tables: Tables) -> str:
     """Return settings as TOML: a key, or a section of keys. JSON's text and numbers are TOML's."""
     keys = {key: value for key, value in tables.items() if not isinstance(value, Mapping)}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    lines = [f"{key} = {_value(value)}" for key, value in keys.items()]
     for name, section in tables.items():
         if isinstance(section, Mapping):
             lines += ["", f"[{name}]"]
-            lines += [f"{key} = {json.dumps(value)}" for key, value in section.items()]
+            lines += [f"{key} = {_value(value)}" for key, value in section.items()]
     return "\n".join([*lines, ""])
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_value(inner)}' for key, inner in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return json.dumps(value)
+
+
+def fraud_list(path: Path) -> Tables:
+    """Return what [[lists.fraud]] has to say of a list in a file, as plain CSV."""
+    return {"name": "numbers", "source": str(path), "oldest_days": 0}
 
 
 class Screener:
@@ -74,7 +87,10 @@ class Screener:
             "database": {"path": str(self.directory / "screener.db")},
             "recordings": {"directory": str(self.asterisk.recordings)},
             "prompts": {"directory": str(self.asterisk.prompts)},
-            "lists": {"fraud": str(TOP / "config" / "fraud-list.csv")},
+            "lists": {
+                "directory": str(self.directory / "lists"),
+                "fraud": [fraud_list(TOP / "config" / "fraud-list.csv")],
+            },
             "log": {"format": "json", "level": "debug"},
         }
         for name, value in given.items():

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +14,10 @@ from screener.audio import prompts
 from screener.doctor import Finding
 from screener.domain.caller import WITHOUT_NUMBER
 from screener.domain.household import Household
+from screener.domain.inert import inert
 from screener.domain.verdict import Verdict
-from screener.store.fraud_list import FraudList
+from screener.fraud_tables import worries
+from screener.shared.lists import FraudLists
 
 # 22.10.0 and before have published advisories: ARI read-only bypass, ARI escalation.
 SAFE_22: Final = (22, 10, 1)
@@ -56,14 +59,21 @@ async def check_asterisk(ask: Callable[[], Awaitable[Probe]]) -> list[Finding]:
     ]
 
 
-def check_fraud_list(path: Path | None, fraud: FraudList) -> list[Finding]:
-    """Look at the list of known fraud numbers: a row that cannot be read stops nobody."""
-    if path is None:
-        return [Finding("fraud list", True, "none is set", "")]
-    advice = f"Mend {path}, or correct [lists] fraud; then start the screener again."
-    return [Finding("fraud list", False, fault, advice) for fault in fraud.faults] or [
-        Finding("fraud list", True, f"{len(fraud.entries)} numbers in {path}", "")
-    ]
+def check_fraud_lists(lists: FraudLists, now: datetime) -> list[Finding]:
+    """Look at every shared list: is there one that can be read, and is it of late."""
+    found = []
+    for name in lists.sources:
+        standing = lists.standing(name, now)
+        head = standing.current.head if standing.current else None
+        wrong = worries(standing, now)
+        if head and not standing.source.remote:
+            wrong += [f"malformed: {fault}" for fault in head.faults]
+        advice = f"See screener lists show {name}; then screener lists update {name}."
+        found += [Finding("fraud list", False, f"{name}: {each}", advice) for each in wrong]
+        if head and not wrong:
+            detail = f"{name}: version {inert(head.version, 60)} with {head.count} entries"
+            found.append(Finding("fraud list", True, detail, ""))
+    return found or [Finding("fraud list", True, "none is set", "")]
 
 
 def check_caller_id(household: Household, without_numbers: list[str]) -> list[Finding]:

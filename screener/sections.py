@@ -13,7 +13,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from screener.domain.caller import NumberClass
 from screener.domain.hours import Period, parse_period
 from screener.domain.household import SETTABLE
+from screener.domain.numbers import Country, parse_entry
 from screener.domain.verdict import Verdict
+from screener.shared.formats import Format
+from screener.shared.job import Source, Terms
+from screener.shared.limits import Limits
+from screener.shared.lists import FraudLists
+from screener.shared.signature import public_key
 
 
 def _base_url(text: str) -> str:
@@ -66,6 +72,29 @@ def _period(text: object) -> Period:
     if not isinstance(text, str):
         raise ValueError(text)
     return parse_period(text)
+
+
+def _place(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError(text)
+    if "://" in text:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        if not usable or "@" in parts.netloc or " " in text:
+            raise ValueError(text)
+    return text
+
+
+def _public_key(text: str) -> str:
+    if text:
+        public_key(text)
+    return text
+
+
+def _of_different_names(lists: "tuple[FraudSource, ...]") -> "tuple[FraudSource, ...]":
+    if len({each.name for each in lists}) != len(lists):
+        raise ValueError(lists)
+    return lists
 
 
 class Section(BaseModel):
@@ -147,10 +176,95 @@ class Prompts(Section):
     directory: FilePath = Path("prompts")
 
 
-class SharedLists(Section):
-    """The lists that a household gets from others."""
+class FraudSource(Section):
+    """One list of others: where it comes from, in which format, and how far it is trusted."""
 
-    fraud: OptionalFilePath = Path("config/fraud-list.csv")
+    name: Name
+    source: Annotated[
+        str,
+        AfterValidator(_place),
+        Field(description="the path of a file or directory, or a URL without user and password"),
+    ]
+    format: Annotated[
+        Literal["csv", "saracroche", "phoneblock", "ftc"],
+        Field(description='"csv", "saracroche", "phoneblock" or "ftc"'),
+    ] = "csv"
+    key: Annotated[
+        str,
+        AfterValidator(_public_key),
+        Field(description='a public key of minisign or Ed25519, or "" for none'),
+    ] = ""
+    token_file: OptionalFilePath = None
+    least_reports: Annotated[
+        int, Field(ge=1, le=10_000, description="a whole number from 1 to 10000")
+    ] = 4
+    oldest_days: Annotated[
+        int, Field(ge=0, le=10_000, description="a whole number from 0 (any age) to 10000")
+    ] = 30
+
+    def built(self) -> Source:
+        """Return the source as the update of lists knows it."""
+        return Source(
+            name=self.name,
+            place=self.source,
+            format=Format(self.format),
+            key=public_key(self.key) if self.key else None,
+            token_file=self.token_file,
+            least_reports=self.least_reports,
+            oldest_days=self.oldest_days,
+        )
+
+
+SHIPPED = FraudSource(name="shipped", source="config/fraud-list.csv", oldest_days=365)
+
+
+class SharedLists(Section):
+    """The lists that a household gets from others, and what none of them may do."""
+
+    directory: FilePath = Path("state/lists")
+    update_hours: Annotated[
+        int, Field(ge=0, le=8760, description="a whole number from 0 (never) to 8760")
+    ] = 24
+    largest_change: Annotated[
+        int, Field(ge=0, le=100_000, description="a whole number of percent from 0 to 100000")
+    ] = 50
+    shortest: Annotated[int, Field(ge=1, le=15, description="a whole number from 1 to 15")] = 4
+    shortest_domestic: Annotated[
+        int, Field(ge=1, le=15, description="a whole number from 1 to 15")
+    ] = 9
+    most_megabytes: Annotated[
+        int, Field(ge=1, le=4000, description="a whole number from 1 to 4000")
+    ] = 250
+    most_numbers: Annotated[
+        int, Field(ge=1, le=20_000_000, description="a whole number from 1 to 20000000")
+    ] = 3_000_000
+    own: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=40)], ...],
+        Field(description='a list of numbers such as ["0312345678"]'),
+    ] = ()
+    fraud: Annotated[
+        tuple[FraudSource, ...],
+        AfterValidator(_of_different_names),
+        Field(
+            description="a list of tables [[lists.fraud]], each with a name of its own and a source"
+        ),
+    ] = (SHIPPED,)
+
+    def built(self, at_home: Country) -> FraudLists:
+        """Return the lists of a household in this country; ValueError where ``own`` is wrong."""
+        limits = Limits(
+            country=at_home,
+            shortest=self.shortest,
+            shortest_domestic=self.shortest_domestic,
+            own=[parse_entry(number, country=at_home) for number in self.own],
+        )
+        terms = Terms(
+            limits=limits,
+            largest_change=self.largest_change,
+            most_bytes=self.most_megabytes * 1_000_000,
+            most_numbers=self.most_numbers,
+        )
+        return FraudLists(self.directory, [each.built() for each in self.fraud], terms)
 
 
 class Known(Section):

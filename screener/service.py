@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -25,11 +26,11 @@ from screener.calls.switchboard import Switchboard
 from screener.doctor import Finding
 from screener.domain.call_record import CallRecord
 from screener.domain.caller import Caller
-from screener.domain.lists import Lists
-from screener.domain.numbers import country, identify, parse_entry
+from screener.domain.lists import Entry, Lists
+from screener.domain.numbers import country, identify
 from screener.settings import Settings, SettingsError
+from screener.shared.watch import Watch
 from screener.store.database import Store, StoreError, open_store
-from screener.store.fraud_list import FraudList, read_fraud_list
 
 log: Final = structlog.get_logger(__name__)
 
@@ -37,16 +38,20 @@ log: Final = structlog.get_logger(__name__)
 _LISTS_SECONDS: Final = 0.2
 _DRAIN_SECONDS: Final = 20.0
 _FLUSH_SECONDS: Final = 5.0
+_UPDATE: Final = ("lists", "update", "--background", "--json")
 
 
 class Screener:
     """One household's screener, as the settings describe it."""
 
-    def __init__(self, chosen: Settings) -> None:
+    def __init__(self, chosen: Settings, file: Path | None = None) -> None:
         self._settings = chosen
+        self._file = file
         self.country = country(chosen.country)
         self.language = chosen.language
         self.household = chosen.household()
+        self.fraud_lists = chosen.fraud_lists()
+        self.update_hours = chosen.lists.update_hours
         self._recordings = Recordings(chosen.recordings.directory)
 
     @asynccontextmanager
@@ -64,7 +69,8 @@ class Screener:
 
     async def lists(self, store: Store) -> Lists:
         """Return the household's lists and the fraud list as they are now; raises StoreError."""
-        return await self._lists(store, self._fraud_list())
+        shared = self.fraud_lists.current(datetime.now(UTC))
+        return Lists(household=await store.lists.current(), shared=shared)
 
     def identify(self, given: str, name: str) -> Caller:
         """Return who a caller with this number and name is."""
@@ -90,8 +96,9 @@ class Screener:
         """Screen calls until SIGTERM or SIGINT. Raises Failure where that cannot begin or go on."""
         logs.configure(self._settings.log.format, self._settings.log.level)
         password = self._password()
-        fraud = self._known_fraud()
-        self._complain(fraud)
+        self._complain()
+        watch = Watch(self.fraud_lists, self._update_command())
+        await watch.look()
         asterisk = self._settings.asterisk
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -100,7 +107,7 @@ class Screener:
             ari = Ari(asterisk.url, asterisk.application, asterisk.user, password)
             switchboard = Switchboard(
                 ari,
-                self._desk(store, fraud),
+                self._desk(store, watch),
                 partial(self._unfinished, store),
                 max_calls=self._settings.call.max_calls,
             )
@@ -109,8 +116,10 @@ class Screener:
                     reader = tasks.create_task(ari.run())
                     taking = tasks.create_task(switchboard.run())
                     tidying = self._tidying(store, tasks)
+                    watching = tasks.create_task(watch.run())
                     await stop.wait()
                     log.info("stopping")
+                    watching.cancel()
                     await switchboard.drain(_DRAIN_SECONDS)
                     taking.cancel()
                     await asyncio.wait([taking])
@@ -141,7 +150,7 @@ class Screener:
         except StoreError as error:
             advice = "Correct [database] path, or put a copy of the database in its place."
             found.append(Finding("database", False, str(error), advice))
-        found += checkup.check_fraud_list(chosen.lists.fraud, self._known_fraud())
+        found += checkup.check_fraud_lists(self.fraud_lists, datetime.now(UTC))
         found += checkup.check_prompts(chosen.prompts.directory, chosen.language)
         found += checkup.check_disk(chosen.recordings.directory)
         return found
@@ -168,20 +177,20 @@ class Screener:
                 rows.append(record)
         return rows
 
-    def _desk(self, store: Store, fraud: FraudList) -> Desk:
+    def _desk(self, store: Store, watch: Watch) -> Desk:
         chosen = self._settings
         place = (chosen.prompts.directory, chosen.language)
         lengths = {prompt: prompts.seconds(*place, prompt) for prompt in prompts.Prompt}
-        known = Lists(shared=[fraud])
+        household: Mapping[str, Entry] = {}
 
         async def lists() -> Lists:
-            nonlocal known
+            nonlocal household
             try:
                 async with asyncio.timeout(_LISTS_SECONDS):
-                    known = await self._lists(store, fraud)
+                    household = await store.lists.current()
             except (StoreError, TimeoutError) as error:
                 log.warning("lists_as_last_known", error=str(error) or "the database is slow")
-            return known
+            return Lists(household=household, shared=watch.lists)
 
         async def discard_raw(record: CallRecord) -> None:
             if await store.calls.flush(_FLUSH_SECONDS):
@@ -203,27 +212,15 @@ class Screener:
             record_known=chosen.recordings.record_known,
         )
 
-    @staticmethod
-    async def _lists(store: Store, fraud: FraudList) -> Lists:
-        return Lists(household=await store.lists.current(), shared=[fraud])
+    def _update_command(self) -> list[str]:
+        """Return the command that updates the shared lists, none where they are not to be."""
+        if not (self.update_hours and self.fraud_lists.sources):
+            return []
+        chosen = [] if self._file is None else ["--config", str(self._file)]
+        return [sys.executable, "-m", "screener", *chosen, *_UPDATE]
 
-    def _fraud_list(self) -> FraudList:
-        path = self._settings.lists.fraud
-        if path is None:
-            return FraudList(entries={}, faults=[])
-        return read_fraud_list(path, partial(parse_entry, country=self.country))
-
-    def _known_fraud(self) -> FraudList:
-        """Return the fraud list; without it everybody is screened, and the telephone rings."""
-        try:
-            return self._fraud_list()
-        except StoreError as error:
-            return FraudList(entries={}, faults=[str(error)])
-
-    def _complain(self, fraud: FraudList) -> None:
+    def _complain(self) -> None:
         """Say at start what is wrong but stops no call from ringing."""
-        for fault in fraud.faults:
-            log.warning("fraud_list_faulty", fault=fault)
         chosen = self._settings
         for fault in prompts.faults(chosen.prompts.directory, chosen.language):
             log.error("prompt_unusable", fault=fault)
@@ -241,7 +238,7 @@ class Screener:
 def load(path: Path | None) -> Screener:
     """Make the screener from a settings file; raises Failure with what is wrong in it."""
     try:
-        return Screener(settings.load(path))
+        return Screener(settings.load(path), path)
     except SettingsError as error:
         raise cli.Failure(str(error)) from None
 

@@ -5,10 +5,11 @@ import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import AfterValidator, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from screener.domain.household import Household, Profile, verdicts_of
@@ -29,6 +30,7 @@ from screener.sections import (
     Section,
     SharedLists,
 )
+from screener.shared.lists import FraudLists
 
 DEFAULT_FILE = Path("config/screener.toml")
 PREFIX = "SCREENER_"
@@ -100,6 +102,13 @@ class Settings(BaseSettings):
             police_endings=country(self.country).police_endings,
             enforced=self.profile is not Profile.WATCH_ONLY,
         )
+
+    def fraud_lists(self) -> FraudLists:
+        """Return the shared lists. Raises SettingsError where a number of ``own`` is none."""
+        try:
+            return self.lists.built(country(self.country))
+        except ValueError as error:
+            raise SettingsError(f"[lists] own: {error}") from None
 
     def ari_password(self) -> SecretStr:
         """Return the password of the ARI user: its key's, or else the first line of its file.
@@ -183,12 +192,30 @@ def _check(place: Place, value: object, where: str, *, strict: bool) -> None:
     kind: Any = Annotated[field.annotation, field]
     try:
         TypeAdapter(kind).validate_json(as_json, strict=strict)
-    except ValidationError:
+    except ValidationError as error:
+        if (inner := _in_table(field, error.errors()[0])) is not None:
+            raise SettingsError(f"{where} {inner}") from None
         secret = field.annotation is SecretStr or "@" in str(value)  # a URL with a password
         shown = "what stands there" if secret else inert(repr(value), 60)
         raise SettingsError(
             f"{where}: {shown} is not allowed; allowed is {field.description}"
         ) from None
+
+
+def _in_table(field: FieldInfo, error: ErrorDetails) -> str | None:
+    """Say what is wrong inside of one table of a list of tables, None where it is not there."""
+    (kind, *_) = get_args(field.annotation) or (None,)
+    if not (isinstance(kind, type) and issubclass(kind, Section)) or len(error["loc"]) < 2:
+        return None
+    at, key = int(error["loc"][0]) + 1, str(error["loc"][1])
+    if (inner := kind.model_fields.get(key)) is None:
+        known = ", ".join(kind.model_fields)
+        return f"{at}: {inert(key, 40)}: no such setting; there are {known}"
+    if error["type"] == "missing":
+        return f"{at}: {key} is missing: {inner.description}"
+    given = str(error["input"])
+    shown = "what stands there" if "@" in given else inert(repr(error["input"]), 60)
+    return f"{at}: {key}: {shown} is not allowed; allowed is {inner.description}"
 
 
 def _in_variable(place: Place, text: str) -> object:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from screener.cli import calls, contacts, household
+from screener.cli import calls, contacts, fraud, household
 from screener.cli.arguments import Screener
 from screener.terminal import Failure, OneLineErrors
 
@@ -37,6 +37,6 @@ def build(load: Callable[[Path | None], Screener]) -> typer.Typer:
     ) -> None:
         ctx.obj = partial(load, config)
 
-    for part in (calls, household, contacts):
+    for part in (calls, household, contacts, fraud):
         part.add_to(app)
     return app

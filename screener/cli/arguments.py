@@ -14,6 +14,7 @@ from screener.domain.household import Household
 from screener.domain.inert import inert
 from screener.domain.lists import Lists
 from screener.domain.numbers import Country, parse_entry
+from screener.shared.lists import FraudLists
 from screener.store.database import Store
 from screener.terminal import Failure
 
@@ -34,6 +35,14 @@ class Screener(Protocol):
     @property
     def household(self) -> Household:
         """How the household wants its callers treated."""
+
+    @property
+    def fraud_lists(self) -> FraudLists:
+        """The shared lists of the settings."""
+
+    @property
+    def update_hours(self) -> int:
+        """How often the shared lists are asked for news, in hours; 0 for never."""
 
     def store(self, *, lookup: bool = False) -> AbstractAsyncContextManager[Store]:
         """Open the call log and the household's lists; raises StoreError or Failure.

@@ -45,6 +45,7 @@ def _moved(place: Place, directory: Path) -> dict[str, str]:
         "ASTERISK_STATE": str(directory / "a"),
         "ASTERISK_SECRETS": str(directory / "secrets"),
         "SCREENER_DATABASE__PATH": str(directory / "screener.db"),
+        "SCREENER_LISTS__DIRECTORY": str(directory / "lists"),
         "SCREENER_RECORDINGS__DIRECTORY": str(directory / "recordings"),
     }
 

@@ -8,7 +8,7 @@ import pytest
 from lab.asterisk import Asterisk
 from lab.ports import Place
 from lab.scenario import Caller, Handset
-from lab.screener import Screener, Tables
+from lab.screener import Screener, Tables, fraud_list
 from lab.sipp import calling, handset
 
 
@@ -57,7 +57,7 @@ async def test_the_doctor_sees_a_running_screener_and_finds_nothing_wrong(
     """Every part is looked at, and the exit code is 0."""
     findings = json.loads(await screener.must("doctor", "--json"))
     assert {finding["subject"] for finding in findings} == {
-        "Asterisk", "ARI", "screener", "database", "fraud list", "prompts", "disk",
+        "Asterisk", "ARI", "screener", "database", "caller ID", "fraud list", "prompts", "disk",
     }  # fmt: skip
     assert all(finding["ok"] for finding in findings)
 
@@ -69,7 +69,7 @@ async def test_the_doctor_sees_a_running_screener_and_finds_nothing_wrong(
         ({"asterisk": {"url": "http://127.0.0.1:9"}}, "Asterisk"),
         ({"prompts": {"directory": "/nonexistent"}}, "prompts"),
         ({"recordings": {"directory": "/nonexistent"}}, "disk"),
-        ({"lists": {"fraud": "/nonexistent.csv"}}, "fraud list"),
+        ({"lists": {"fraud": [fraud_list(Path("/nonexistent.csv"))]}}, "fraud list"),
         ({"database": {"path": "/proc/screener.db"}}, "database"),
         ({}, "screener"),
     ],

@@ -26,6 +26,7 @@ from screener.domain.household import Household, Profile, verdicts_of
 from screener.domain.lists import Entry, ListName, Lists
 from screener.domain.numbers import country, identify
 from screener.domain.policy import Circumstances, Rule, Verdict, decide
+from screener.settings import Settings
 from screener.store.database import Store, open_store
 from screener.words import LANGUAGES
 
@@ -70,6 +71,8 @@ class Home:
         self.country = country("JP")
         self.language = "en"
         self.household = STANDARD
+        self.fraud_lists = Settings().fraud_lists()
+        self.update_hours = 24
         self.findings = [Finding("database", True, "4 kB", "")]
 
     def store(self, *, lookup: bool = False) -> AbstractAsyncContextManager[Store]:

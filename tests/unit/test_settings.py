@@ -76,18 +76,75 @@ def test_a_file_saved_with_byte_order_mark_and_crlf_is_read() -> None:
 
 
 @pytest.mark.parametrize("source", ["file", "environment"])
-def test_an_empty_fraud_list_or_password_file_means_none(
+def test_no_fraud_list_and_an_empty_password_file_mean_none(
     source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = None
     if source == "file":
-        file = written("[lists]\nfraud = ''\n[asterisk]\npassword_file = ''")
+        file = written("[lists]\nfraud = []\n[asterisk]\npassword_file = ''")
     else:
-        monkeypatch.setenv("SCREENER_LISTS__FRAUD", "")
+        monkeypatch.setenv("SCREENER_LISTS__FRAUD", "[]")
         monkeypatch.setenv("SCREENER_ASTERISK__PASSWORD_FILE", "")
     settings = load(file)
-    assert settings.lists.fraud is None
+    assert settings.lists.fraud == ()
     assert settings.asterisk.password_file is None
+
+
+@pytest.mark.parametrize("source", ["file", "environment"])
+def test_each_fraud_list_is_a_table_of_its_own(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = None
+    if source == "file":
+        file = written(
+            "[lists]\nown = ['03-1234-5678']\n"
+            "[[lists.fraud]]\nname = 'a'\nsource = 'lists/'\n"
+            "[[lists.fraud]]\nname = 'b'\nsource = 'https://h/x?y=1'\nformat = 'ftc'\n"
+        )
+    else:
+        monkeypatch.setenv("SCREENER_LISTS__OWN", '["03-1234-5678"]')
+        monkeypatch.setenv(
+            "SCREENER_LISTS__FRAUD",
+            '[{"name": "a", "source": "lists/"},'
+            ' {"name": "b", "source": "https://h/x?y=1", "format": "ftc"}]',
+        )
+    found = load(file).fraud_lists().sources
+    assert [(each.place, each.format, each.remote) for each in found.values()] == [
+        ("lists/", "csv", False),
+        ("https://h/x?y=1", "ftc", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("source = 'x'", "[lists] fraud 1: name is missing: 1 to 64 letters"),
+        ("name = 'a'", "[lists] fraud 1: source is missing: the path of"),
+        ("name = 'a b'\nsource = 'x'", "fraud 1: name: 'a b' is not allowed; allowed is 1 to 64"),
+        ("name = 'a'\nsource = ''", "fraud 1: source: '' is not allowed; allowed is the path"),
+        ("name = 'a'\nsource = 'ftp://h/x'", "fraud 1: source: 'ftp://h/x' is not allowed"),
+        ("name = 'a'\nsource = 'https://u:secret@h/'", "source: what stands there is not allowed"),
+        ("name = 'a'\nsource = 'x'\nformat = 'xml'", "format: 'xml' is not allowed; allowed is"),
+        ("name = 'a'\nsource = 'x'\nkey = 'RW'", "key: 'RW' is not allowed; allowed is a public"),
+        ("name = 'a'\nsource = 'x'\nleast_reports = 0", "least_reports: 0 is not allowed"),
+        (
+            "name = 'a'\nsource = 'x'\nformats = 'csv'",
+            "1: formats: no such setting; there are name",
+        ),
+        (
+            "name = 'a'\nsource = 'x'\n[[lists.fraud]]\nname = 'a'\nsource = 'y'",
+            "a name of its own",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_fraud_list_is_named_with_its_key(table: str, said: str) -> None:
+    assert said in complaint(written(f"[[lists.fraud]]\n{table}\n"))
+
+
+def test_a_number_of_the_household_that_is_none_is_told() -> None:
+    settings = load(written("[lists]\nown = ['x']"))
+    with pytest.raises(SettingsError, match=r"^\[lists\] own: not a telephone number"):
+        settings.fraud_lists()
 
 
 def test_every_class_that_a_household_decides_about_is_a_setting() -> None:
@@ -186,7 +243,6 @@ WRONG = [
     ("recordings.record_known", "'yes'"),
     ("recordings.record_known", "1"),
     ("prompts.directory", "{a = 1}"),
-    ("lists.fraud", "[]"),
     ("known.dialled", "1"),
     ("known.days", "-1"),
     ("known.days", "3651"),
@@ -199,6 +255,17 @@ WRONG = [
     ("books.name", "'a b'"),
     ("books.sync_hours", "-1"),
     ("books.sync_hours", "6.5"),
+    ("lists.fraud", "'config/fraud-list.csv'"),
+    ("lists.fraud", "7"),
+    ("lists.fraud", "['x']"),
+    ("lists.own", "[7]"),
+    ("lists.shortest", "0"),
+    ("lists.shortest_domestic", "16"),
+    ("lists.update_hours", "'daily'"),
+    ("lists.directory", "''"),
+    ("lists.most_megabytes", "0"),
+    ("lists.most_numbers", "1.5"),
+    ("lists.largest_change", "-1"),
     ("call.ring_seconds", "4"),
     ("call.ring_seconds", "121"),
     ("call.ring_seconds", "'30'"),

@@ -1,0 +1,1 @@
+"""Shared fraud lists: fetched, checked, compiled into a file each, looked up in microseconds."""
