@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -195,19 +195,31 @@ class Screener:
         )
         return calls
 
+    async def logged_calls(self, count: int, seconds: float = 10) -> list[dict[str, Any]]:
+        """Wait until the log holds ``count`` calls, ended or not; return it, newest first."""
+        return await self._calls_like(lambda calls: len(calls) >= count, f"{count} calls", seconds)
+
     async def ended_calls(self, count: int, seconds: float = 10) -> list[dict[str, Any]]:
         """Wait until the log holds ``count`` calls, all of them ended; return it, newest first."""
+        return await self._calls_like(
+            lambda calls: len(calls) >= count and all(call["ended_at"] for call in calls),
+            f"{count} ended calls",
+            seconds,
+        )
+
+    async def _calls_like(
+        self, enough: Callable[[list[dict[str, Any]]], bool], awaited: str, seconds: float
+    ) -> list[dict[str, Any]]:
         calls: list[dict[str, Any]] = []
         try:
             async with asyncio.timeout(seconds):
-                while True:
-                    calls = await self.calls()
-                    if len(calls) >= count and all(call["ended_at"] for call in calls):
-                        return calls
-                    await asyncio.sleep(0.1)  # the log is read by asking again
+                # The log is read by asking again.
+                while not enough(calls := await self.calls()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+                return calls
         except TimeoutError:
             shown = json.dumps(calls, ensure_ascii=False, indent=1)
-            raise LabError(f"no {count} ended calls in {seconds:g} s, but {shown}") from None
+            raise LabError(f"no {awaited} in {seconds:g} s, but {shown}") from None
 
     def command_line(self, *arguments: str) -> list[str]:
         """Return one of its commands, with the settings, as words to run from TOP."""

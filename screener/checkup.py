@@ -17,12 +17,19 @@ from screener.domain.household import Household
 from screener.domain.inert import inert
 from screener.domain.verdict import Verdict
 from screener.fraud_tables import worries
+from screener.readiness import Readiness, State
 from screener.shared.lists import FraudLists
 
 # 22.10.0 and before have published advisories: ARI read-only bypass, ARI escalation.
 SAFE_22: Final = (22, 10, 1)
 # A stereo recording takes 1.92 MB a minute; below a day of talk something has to be done.
 LEAST_FREE_BYTES: Final = 3_000_000_000
+
+
+def check_readiness(found: Readiness) -> Finding:
+    """Say the one word first; what to do about it is said of the part that is wrong."""
+    healthy = found.state is State.HEALTHY
+    return Finding("calls", healthy, str(found), "" if healthy else "See what is wrong below.")
 
 
 async def check_asterisk(ask: Callable[[], Awaitable[Probe]]) -> list[Finding]:

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,19 +16,21 @@ import structlog
 
 from screener import checkup, cli, contacts, logs, settings
 from screener.ari import Ari, Refused, TooOld
-from screener.ari.probe import probe
+from screener.ari.probe import Probe, probe
 from screener.audio import prompts
 from screener.audio.recording import Recordings
 from screener.books.book import origin_of
 from screener.books.carddav import CardDavBook
 from screener.books.contact import BookError
 from screener.calls.desk import Desk
+from screener.calls.release import CannotReleaseError, Door, release
 from screener.calls.switchboard import Switchboard
 from screener.doctor import Finding
 from screener.domain.call_record import CallRecord
 from screener.domain.caller import Caller
 from screener.domain.lists import Entry, Lists
 from screener.domain.numbers import country, identify
+from screener.readiness import Readiness, State, readiness
 from screener.settings import Settings, SettingsError
 from screener.shared.watch import Watch
 from screener.store.database import Store, StoreError, open_store
@@ -95,16 +98,15 @@ class Screener:
     async def serve(self) -> None:
         """Screen calls until SIGTERM or SIGINT. Raises Failure where that cannot begin or go on."""
         logs.configure(self._settings.log.format, self._settings.log.level)
-        password = self._password()
+        door = self._door()
         self._complain()
         watch = Watch(self.fraud_lists, self._update_command())
         await watch.look()
-        asterisk = self._settings.asterisk
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with self.store() as store:
-            ari = Ari(asterisk.url, asterisk.application, asterisk.user, password)
+            ari = Ari(**asdict(door))
             switchboard = Switchboard(
                 ari,
                 self._desk(store, watch),
@@ -132,13 +134,12 @@ class Screener:
 
     async def checkup(self) -> list[Finding]:
         """Look at every part of the installation."""
-        chosen, asterisk = self._settings, self._settings.asterisk
+        chosen = self._settings
         found: list[Finding] = []
+        found.append(checkup.check_readiness(await self.readiness()))
         try:
-            ask = partial(
-                probe, asterisk.url, asterisk.application, asterisk.user, self._password()
-            )
-            found += await checkup.check_asterisk(ask)
+            self._password()
+            found += await checkup.check_asterisk(self._probe)
         except cli.Failure as error:
             advice = "Start Asterisk once: it makes the password. Or set [asterisk] password."
             found.append(Finding("ARI", False, str(error), advice))
@@ -164,6 +165,29 @@ class Screener:
             keeping = contacts.keep_in_step(store.lists, self.carddav(), self.country, every)
             begun.append(tasks.create_task(keeping))
         return begun
+
+    async def readiness(self) -> Readiness:
+        """Tell in a word whether calls are screened."""
+        try:
+            self._password()
+        except cli.Failure as error:
+            return Readiness(State.DOWN, str(error))
+        return await readiness(self._probe)
+
+    def release(self) -> int:
+        """Hand every held call back to Asterisk and return how many; raises Failure."""
+        try:
+            return release(self._door())
+        except CannotReleaseError as error:
+            raise cli.Failure(str(error)) from None
+
+    async def _probe(self) -> Probe:
+        return await probe(**asdict(self._door()))
+
+    def _door(self) -> Door:
+        """Return the way to Asterisk; raises Failure where the password is not to be had."""
+        asterisk = self._settings.asterisk
+        return Door(asterisk.url, asterisk.application, asterisk.user, self._password())
 
     async def _unfinished(self, store: Store) -> list[CallRecord]:
         """Return the rows without an end, and those whose recording was not finished."""

@@ -14,6 +14,7 @@ from screener.domain.household import Household
 from screener.domain.inert import inert
 from screener.domain.lists import Lists
 from screener.domain.numbers import Country, parse_entry
+from screener.readiness import Readiness
 from screener.shared.lists import FraudLists
 from screener.store.database import Store
 from screener.terminal import Failure
@@ -64,6 +65,12 @@ class Screener(Protocol):
 
     async def checkup(self) -> list[Finding]:
         """Look at every part of the installation."""
+
+    async def readiness(self) -> Readiness:
+        """Tell in a word whether calls are screened."""
+
+    def release(self) -> int:
+        """Hand every held call back to Asterisk and return how many; raises Failure."""
 
 
 def readable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The commands of the service itself: run, the call log, the doctor."""
+"""The commands of the service itself: run, the call log, the doctor, what a unit file needs."""
 
 import asyncio
 from typing import Annotated
@@ -7,10 +7,13 @@ import typer
 
 from screener.cli.arguments import AsJson, chosen_screener, in_store
 from screener.doctor import findings_json, findings_table
+from screener.domain.inert import inert
+from screener.readiness import State
 from screener.tables import call_json, calls_table
 from screener.terminal import say, say_json, say_table
 
 MOST_CALLS = 100_000
+EXIT_CODES = {State.HEALTHY: 0, State.DEGRADED: 1, State.DOWN: 2}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,6 +21,8 @@ def add_to(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(calls)
     app.command()(doctor)
+    app.command()(ready)
+    app.command()(release)
 
 
 def run(ctx: typer.Context) -> None:
@@ -52,3 +57,19 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
         say_table(findings_table(findings))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def ready(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Tell whether calls are screened: 0 healthy, 1 degraded (they ring all the same), 2 down."""
+    found = asyncio.run(chosen_screener(ctx).readiness())
+    if as_json:
+        say_json({"state": found.state, "reason": found.reason})
+    else:
+        say(inert(str(found)))
+    raise typer.Exit(EXIT_CODES[found.state])
+
+
+def release(ctx: typer.Context) -> None:
+    """Hand every call that a screener left waiting back to Asterisk, which rings the telephone."""
+    count = chosen_screener(ctx).release()
+    say(f"{count or 'no'} call{'' if count == 1 else 's'} handed back")

@@ -57,7 +57,8 @@ async def test_the_doctor_sees_a_running_screener_and_finds_nothing_wrong(
     """Every part is looked at, and the exit code is 0."""
     findings = json.loads(await screener.must("doctor", "--json"))
     assert {finding["subject"] for finding in findings} == {
-        "Asterisk", "ARI", "screener", "database", "caller ID", "fraud list", "prompts", "disk",
+        "calls", "Asterisk", "ARI", "screener", "database", "caller ID", "fraud list", "prompts",
+        "disk",
     }  # fmt: skip
     assert all(finding["ok"] for finding in findings)
 
@@ -94,3 +95,23 @@ async def test_a_second_screener_of_the_same_name_makes_the_first_say_so_and_sto
         assert await screener.process.ended(10) == 2
         assert "another screener" in screener.process.tail()
         await second.must("doctor")
+
+
+async def test_readiness_tells_healthy_from_degraded_from_down(asterisk: Asterisk) -> None:
+    """Screened, rung by Asterisk alone, taken by nobody: each its word and its exit code."""
+    async with Screener(asterisk) as screener:
+        healthy = await screener.command("ready")
+        await screener.stop()
+        degraded = await screener.command("ready")
+        refused = await Screener(asterisk, settings={"asterisk": {"password": "x"}}).command(
+            "ready"
+        )
+    nobody = Screener(asterisk, settings={"asterisk": {"url": "http://127.0.0.1:9"}})
+    down = await nobody.command("ready", "--json")
+    said = (healthy, degraded, refused, down)
+    assert [each.exit_code for each in said] == [0, 1, 1, 2]
+    assert healthy.out.startswith("healthy: a screener is connected to Asterisk ")
+    assert degraded.out.startswith("degraded: no screener is connected")
+    assert "refuses user screener" in refused.out
+    assert json.loads(down.out)["state"] == "down"
+    assert not any(each.err for each in said)

@@ -26,6 +26,7 @@ from screener.domain.household import Household, Profile, verdicts_of
 from screener.domain.lists import Entry, ListName, Lists
 from screener.domain.numbers import country, identify
 from screener.domain.policy import Circumstances, Rule, Verdict, decide
+from screener.readiness import Readiness, State
 from screener.settings import Settings
 from screener.store.database import Store, open_store
 from screener.words import LANGUAGES
@@ -74,6 +75,8 @@ class Home:
         self.fraud_lists = Settings().fraud_lists()
         self.update_hours = 24
         self.findings = [Finding("database", True, "4 kB", "")]
+        self.ready = Readiness(State.HEALTHY, "a screener is connected")
+        self.held = 1
 
     def store(self, *, lookup: bool = False) -> AbstractAsyncContextManager[Store]:
         return open_store(self.database)
@@ -95,6 +98,12 @@ class Home:
     async def checkup(self) -> list[Finding]:
         return self.findings
 
+    async def readiness(self) -> Readiness:
+        return self.ready
+
+    def release(self) -> int:
+        return self.held
+
 
 def load(database: Path | None) -> Screener:
     """The settings file of these tests is the database itself."""
@@ -103,6 +112,8 @@ def load(database: Path | None) -> Screener:
     household = Home(database)
     if database.name == "ill.db":
         household.findings.append(Finding("prompts", False, "ja/\x1b[31m.wav", "run make\nprompts"))
+        household.ready = Readiness(State.DEGRADED, "no screener\x1b[31m")
+        household.held = 0
     return household
 
 
@@ -425,6 +436,20 @@ def test_the_doctor_is_content_or_says_what_to_do_with_exit_code_one(tmp_path: P
     assert [finding["ok"] for finding in findings] == [True, False]
 
 
+def test_readiness_is_one_word_and_the_exit_code_says_it_too(tmp_path: Path) -> None:
+    well, ill = tmp_path / "well.db", tmp_path / "ill.db"
+    assert done(well, "ready") == "healthy: a screener is connected\n"
+    assert done(ill, "ready", code=1) == "degraded: no screener\\x1b[31m\n"
+    assert json.loads(done(ill, "ready", "--json", code=1)) == {
+        "state": "degraded", "reason": "no screener\x1b[31m",
+    }  # fmt: skip
+
+
+def test_release_says_how_many_calls_went_back(tmp_path: Path) -> None:
+    assert done(tmp_path / "well.db", "release") == "1 call handed back\n"
+    assert done(tmp_path / "ill.db", "release") == "no calls handed back\n"
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -477,7 +502,7 @@ def test_bad_arguments_are_refused_on_one_line(database: Path, words: list[str])
 
 
 @pytest.mark.parametrize(
-    "words", [["calls"], ["allow", "0312345678"], ["check", ""], ["doctor"], ["run"]]
+    "words", [["calls"], ["allow", "0312345678"], ["check", ""], ["doctor"], ["run"], ["release"]]
 )
 def test_settings_that_cannot_be_used_are_named_on_one_line(words: list[str]) -> None:
     line = done(None, *words, code=2)
@@ -485,7 +510,8 @@ def test_settings_that_cannot_be_used_are_named_on_one_line(words: list[str]) ->
 
 
 def test_help_is_given_where_settings_cannot_be_used() -> None:
-    for command in ("run", "calls", "allow", "block", "unlist", "check", "doctor"):
+    commands = ("run", "calls", "allow", "block", "unlist", "check", "doctor", "ready", "release")
+    for command in commands:
         assert f"screener {command}" in done(None, command, "--help")
 
 

@@ -15,6 +15,7 @@ FLOORS = {
     "cli": 4,
     "doctor": 4,
     "checkup": 4,
+    "readiness": 4,
     "tables": 4,
     "contacts": 4,
     "fraud_tables": 4,

@@ -1,0 +1,43 @@
+"""Whether calls are screened, go the dialplan's way, or find nobody: one word, and why."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from screener.ari import AriError, NoAri, Refused, TooOld
+from screener.ari.probe import Probe
+
+
+class State(StrEnum):
+    """What becomes of a call that comes in now."""
+
+    HEALTHY = "healthy"  # it is screened
+    DEGRADED = "degraded"  # Asterisk alone warns, records and rings
+    DOWN = "down"  # nobody takes it
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """A state and the reason for it."""
+
+    state: State
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.reason}"
+
+
+async def readiness(ask: Callable[[], Awaitable[Probe]]) -> Readiness:
+    """Ask Asterisk, which is the one to know who is there to screen its calls."""
+    try:
+        probe = await ask()
+    except NoAri as error:
+        return Readiness(State.DOWN, str(error))
+    except (Refused, TooOld) as error:
+        return Readiness(State.DEGRADED, str(error))
+    except AriError as error:
+        return Readiness(State.DOWN, str(error))
+    if not probe.registered:
+        reason = f"no screener is connected, so Asterisk {probe.version} warns, records and rings"
+        return Readiness(State.DEGRADED, reason)
+    return Readiness(State.HEALTHY, f"a screener is connected to Asterisk {probe.version}")
