@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from screener.books.carddav import CardDavBook
 from screener.books.contact import BookError
 from screener.books.dav import USUAL, Limits
 from screener.domain.numbers import country
+from screener.store.database import open_store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 JAPAN = country("JP")
@@ -180,18 +182,54 @@ async def test_an_account_without_a_book_is_told(radicale: URL, telephone: Telep
     await telephone.makes("contacts")
 
 
+def settings(folder: Path, carddav: URL) -> Path:
+    secret, file = folder / "secret", folder / "screener.toml"
+    secret.write_text(f"{PASSWORD}\n", encoding="utf-8")
+    file.write_text(
+        '[asterisk]\nurl = "http://127.0.0.1:9"\npassword = "x"\n'
+        f'[database]\npath = "{folder / "screener.db"}"\n'
+        f'[recordings]\ndirectory = "{folder}"\n[log]\nformat = "json"\n'
+        f'[books]\ncarddav = "{carddav}"\nuser = "{USER}"\npassword_file = "{secret}"\n',
+        encoding="utf-8",
+    )
+    return file
+
+
+async def test_the_service_reads_the_book_at_its_start(
+    radicale: URL, telephone: Telephone, tmp_path: Path
+) -> None:
+    await telephone.puts(telephone.home / "contacts", "a", card("a", "太郎", "090-1234-5678"))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "screener", "--config", settings(tmp_path, radicale), "run"),
+        cwd=Path(__file__).parents[2],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            async for line in process.stdout:
+                if b"address_book_" in line:
+                    break
+        said = json.loads(line)
+        assert (said["event"], said["numbers"]) == ("address_book_read", 1)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(30):
+            await process.communicate()
+        assert process.returncode == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+    async with open_store(tmp_path / "screener.db") as store:
+        assert set(await store.lists.current()) == {TARO}
+
+
 async def test_a_sync_puts_the_book_of_the_settings_on_the_allow_list(
     radicale: URL, telephone: Telephone, tmp_path: Path
 ) -> None:
     await telephone.puts(telephone.home / "contacts", "a", card("a", "太郎", "090-1234-5678"))
-    secret, file = tmp_path / "secret", tmp_path / "screener.toml"
-    secret.write_text(f"{PASSWORD}\n", encoding="utf-8")
-    file.write_text(
-        f'[database]\npath = "{tmp_path / "screener.db"}"\n'
-        f'[books]\ncarddav = "{radicale}"\nuser = "{USER}"\npassword_file = "{secret}"\n',
-        encoding="utf-8",
-    )
-    app, config = cli.build(service.load), ["--config", str(file)]
+    app, config = cli.build(service.load), ["--config", str(settings(tmp_path, radicale))]
     told = await asyncio.to_thread(CliRunner().invoke, app, [*config, "contacts", "sync"])
     assert told.output == "book carddav: 1 number; 1 new, 0 renamed, 0 gone, 0 as before\n"
     shown = await asyncio.to_thread(CliRunner().invoke, app, [*config, "entries", "--json"])
