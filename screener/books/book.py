@@ -6,14 +6,23 @@ from pathlib import Path
 from typing import IO, Final
 
 from screener.books import table, vcard
-from screener.books.contact import OF_BOOK, BookError, Contact, Faults, Progress, Source, one_line
+from screener.books.contact import (
+    MOST_NUMBERS,
+    OF_BOOK,
+    BookError,
+    Contact,
+    Faults,
+    Progress,
+    Source,
+    one_line,
+)
 from screener.books.entry import allowed, exported, number_of
 from screener.books.lines import byte_lines, encoding_of
 from screener.domain.inert import inert
 from screener.domain.lists import Entry
 from screener.domain.numbers import Country
 
-MOST_NUMBERS: Final = 200_000  # of one book
+LARGEST_BOOK: Final = 200_000  # numbers
 
 
 @dataclass(slots=True)
@@ -86,6 +95,9 @@ def collect(contacts: Iterable[Contact], book: Book, source: Source) -> Book:
         book.without_number += not contact.numbers
         if book.contacts == 1:
             book.exported = contact.stamp is not None
+        if len(contact.numbers) > MOST_NUMBERS:
+            book.faults.add(contact.place, f"more than {MOST_NUMBERS} numbers, left out")
+            continue
         for text in contact.numbers:
             try:
                 entry = _entry(contact, text, book, source)
@@ -94,8 +106,8 @@ def collect(contacts: Iterable[Contact], book: Book, source: Source) -> Book:
                 continue
             book.repeated += entry.number in book.entries
             book.entries.setdefault(entry.number, entry)
-        if len(book.entries) > MOST_NUMBERS:
-            raise BookError(f"has more than {MOST_NUMBERS} numbers, as no household's has")
+        if len(book.entries) > LARGEST_BOOK:
+            raise BookError(f"has more than {LARGEST_BOOK} numbers, as no household's has")
     if not book.entries:
         why = f": {book.faults.first[0]}" if book.faults.first else ""
         raise BookError(f"holds no telephone number that a caller could show{why}")

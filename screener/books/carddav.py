@@ -14,26 +14,24 @@ from yarl import URL
 from screener.books import vcard
 from screener.books.book import Book, collect, legacy_encoding
 from screener.books.contact import BookError, Contact, Faults, Source
-from screener.books.dav import (
-    DAV,
-    USUAL,
-    Dav,
-    Limits,
-    NotThereError,
+from screener.books.dav import USUAL, Dav, Limits, NotThereError, TooLargeError, client
+from screener.books.lines import byte_lines
+from screener.books.multistatus import (
+    ADDRESS_BOOK,
+    CARD,
+    COLLECTION,
+    HOME_SET,
+    PRINCIPAL,
+    VERSION,
     Property,
     Resource,
-    TooLargeError,
-    client,
 )
-from screener.books.lines import byte_lines
 from screener.domain.inert import inert
 from screener.domain.lists import ListName
 from screener.domain.numbers import Country
 
 SYNC_SECONDS: Final = 600.0  # for all of it
-MOST_CARDS: Final = 100_000
 _AT_ONCE: Final = 50  # cards in one request; with photos they are large
-_CARDS: Final = "{urn:ietf:params:xml:ns:carddav}"
 _HEAD: Final = '<?xml version="1.0" encoding="utf-8"?>\n'
 _SPACES: Final = 'xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"'
 _WHAT_IT_IS: Final = (
@@ -115,24 +113,24 @@ async def _books(dav: Dav, url: URL) -> list[URL]:
         except NotThereError:
             continue
         for resource in found[:1]:
-            if resource.is_a(f"{_CARDS}addressbook"):
+            if resource.is_a(ADDRESS_BOOK):
                 return [resource.url]
             homes = _home_set(resource) or await _home_set_of_principal(dav, resource)
             inside = [
                 each for home in homes for each in await dav.ask("PROPFIND", home, 1, _WHAT_IT_IS)
             ]
-            if books := [each.url for each in inside if each.is_a(f"{_CARDS}addressbook")]:
+            if books := [each.url for each in inside if each.is_a(ADDRESS_BOOK)]:
                 return list(dict.fromkeys(books))
     raise BookError("there is no address book there; give the address of the book itself")
 
 
 def _home_set(resource: Resource) -> list[URL]:
-    homes = resource.properties.get(f"{_CARDS}addressbook-home-set", Property())
+    homes = resource.properties.get(HOME_SET, Property())
     return [resource.url.join(URL(href, encoded=True)) for href in homes.hrefs()]
 
 
 async def _home_set_of_principal(dav: Dav, resource: Resource) -> list[URL]:
-    principals = resource.properties.get(f"{DAV}current-user-principal", Property())
+    principals = resource.properties.get(PRINCIPAL, Property())
     for href in principals.hrefs()[:1]:
         principal = resource.url.join(URL(href, encoded=True))
         for found in (await dav.ask("PROPFIND", principal, 0, _WHAT_IT_IS))[:1]:
@@ -143,10 +141,8 @@ async def _home_set_of_principal(dav: Dav, resource: Resource) -> list[URL]:
 async def _versions(dav: Dav, book: URL) -> dict[str, str]:
     """Return the address of every card with its version, "" where the server does not tell."""
     found = await dav.ask("PROPFIND", book, 1, _VERSIONS)
-    cards = [each for each in found if not each.is_a(f"{DAV}collection")]
-    if len(cards) > MOST_CARDS:
-        raise BookError(f"has more than {MOST_CARDS} cards, as no household's has")
-    return {each.href: each.properties.get(f"{DAV}getetag", Property()).text for each in cards}
+    cards = [each for each in found if not each.is_a(COLLECTION)]
+    return {each.href: each.properties.get(VERSION, Property()).text for each in cards}
 
 
 async def _cards(
@@ -169,9 +165,9 @@ async def _cards(
         return [card for half in halves for card in await _cards(dav, book, half, faults)]
     asked = set(hrefs)
     return [
-        (each.href, each.properties[f"{_CARDS}address-data"].text)
+        (each.href, each.properties[CARD].text)
         for each in found
-        if each.href in asked and f"{_CARDS}address-data" in each.properties
+        if each.href in asked and CARD in each.properties
     ]
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from screener.domain.numbers import Country
 
 LONGEST_NAME = 200  # characters of a name that are kept
+MOST_NUMBERS = 100  # of one person
 MOST_FAULTS = 1000  # faults told one by one; the others are only counted
 OF_BOOK = "book "  # what the origin of a book's entries begins with
 WIDE_SPACE = "\u3000"

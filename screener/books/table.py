@@ -13,11 +13,12 @@ from screener.books.lines import LONGEST_LINE, Line
 OWN: Final = ("list", "number", "note", "origin", "since", "expires")
 """The headings of the screener's own export."""
 
+MOST_COLUMNS: Final = 1000
 _DELIMITERS: Final = ",;\t"
 # What a spreadsheet would take for a formula is written with an apostrophe before it.
 _FORMULA: Final = ("=", "+", "-", "@", "'")
 # Several numbers in one cell; a comma counts only before what is long enough to be a number.
-_SEVERAL = re.compile(r":::|[\n;、／]|,(?=\s*[+(０-９0-9](?:[-() ]*[０-９0-9]){7,})")
+_SEVERAL = re.compile(r":::|[\n;、／]|,(?=\s*[+(０-９0-9](?:[-() ]*[０-９0-9]){7})")
 
 
 class _Column(Enum):
@@ -127,6 +128,8 @@ def _columns(line: str, delimiter: str) -> _Head:
     try:
         cells = next(csv.reader([line], delimiter=delimiter))
     except csv.Error:
+        return _Head(delimiter, (), own=False)
+    if len(cells) > MOST_COLUMNS:
         return _Head(delimiter, (), own=False)
     plain = [unicodedata.normalize("NFKC", cell).strip().casefold() for cell in cells]
     return _Head(delimiter, tuple(map(_column, plain)), own=tuple(plain) == OWN)

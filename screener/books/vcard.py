@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from screener.books.contact import BookError, Contact, Faults, Stamp
+from screener.books.contact import MOST_NUMBERS, BookError, Contact, Faults, Stamp
 from screener.books.lines import Line
 
 LONGEST_VALUE: Final = 8192  # bytes of one property that are kept; a photo has millions
-MOST_NUMBERS: Final = 100  # of one card
 FOLDED_AT: Final = 75  # bytes of a line, as the standard wishes
 
 # Whole lines, so a property with a group before its name and parameters behind it.
@@ -39,7 +38,7 @@ def cards(lines: Iterable[Line], faults: Faults, legacy: str) -> Iterator[Contac
     """Yield the card of every person. Memory is bounded, whatever the cards hold.
 
     What is not UTF-8 and names no charset is read in the encoding ``legacy``. A card that is not
-    closed, or has very many numbers, is a fault and left out. BookError if there is no card.
+    closed is a fault and left out. BookError if there is no card.
     """
     card: _Card | None = None
     begun = 0
@@ -50,10 +49,10 @@ def cards(lines: Iterable[Line], faults: Faults, legacy: str) -> Iterator[Contac
         elif card is None:
             continue
         elif name == "END":
-            yield from _closed(card, faults)
+            yield _closed(card)
             card = None
         elif name in {"TEL", f"{_OWN}NUMBER"}:
-            card.numbers[MOST_NUMBERS:] = [value]
+            card.numbers[MOST_NUMBERS:] = [value]  # one too many is enough to know
         else:
             card.values.setdefault(name, value)
     _left_open(card, faults)
@@ -66,15 +65,12 @@ def _left_open(card: _Card | None, faults: Faults) -> None:
         faults.add(f"line {card.line}", "the card that begins here has no end, and is left out")
 
 
-def _closed(card: _Card, faults: Faults) -> Iterator[Contact]:
+def _closed(card: _Card) -> Contact:
     place = f"line {card.line}"
-    if len(card.numbers) > MOST_NUMBERS:
-        faults.add(place, f"the card has more than {MOST_NUMBERS} numbers, and is left out")
-        return
     stamp = None
     if f"{_OWN}LIST" in card.values:
         stamp = Stamp(*(card.values.get(f"{_OWN}{name}", "") for name in _STAMPED))
-    yield Contact(place, _name(card.values), tuple(card.numbers), stamp)
+    return Contact(place, _name(card.values), tuple(card.numbers), stamp)
 
 
 def _name(values: dict[str, str]) -> str:

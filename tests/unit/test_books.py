@@ -214,7 +214,7 @@ def test_rows_that_are_none_are_left_out_and_told_with_their_line(read: Reader) 
 def test_a_quote_that_is_left_open_is_told_and_what_follows_far_behind_is_read(
     read: Reader,
 ) -> None:
-    table = 'name,phone\n"x,0312345678\n' + "y,0612345678\n" * 20_000
+    table = 'name,phone\n"x,0312345678\n' + "y,0612345678\n" * 10_500
     book = read("a.csv", table)
     assert book.faults.first == ["line 2: field larger than field limit (131072)"]
     assert list(book.entries) == ["+81612345678"]
@@ -280,7 +280,7 @@ def test_names_are_kept_short_and_visible(read: Reader) -> None:
 
 @pytest.mark.parametrize("folded", [False, True])
 def test_photos_and_notes_of_any_size_cost_little_memory(tmp_path: Path, *, folded: bool) -> None:
-    photo = "A" * 20_000_000 if not folded else "\r\n ".join(["A" * 74] * 270_000)
+    photo = "A" * 20_000_000 if not folded else "\r\n ".join(["A" * 74] * 30_000)
     path = tmp_path / "a.vcf"
     path.write_text(card(f"PHOTO;ENCODING=b:{photo}", "FN:山田", "TEL:09012345678"), newline="")
     del photo
@@ -290,14 +290,27 @@ def test_photos_and_notes_of_any_size_cost_little_memory(tmp_path: Path, *, fold
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 5_000_000
+    assert peak < (1_000_000 if folded else 5_000_000)
 
 
 def test_a_card_with_a_thousand_numbers_is_left_out(read: Reader) -> None:
     many = [f"TEL:090{number:08}" for number in range(1000)]
     book = read("a.vcf", card("FN:x", *many) + card("FN:y", "TEL:0312345678"))
     assert list(book.entries) == [CLINIC]
-    assert book.faults.first == ["line 1: the card has more than 100 numbers, and is left out"]
+    assert book.faults.first == ["line 1: more than 100 numbers, left out"]
+
+
+def test_a_cell_with_a_thousand_numbers_is_left_out(read: Reader) -> None:
+    book = read("a.csv", f'name,phone\nx,"{"0612345678;" * 1000}"\ny,0312345678\n')
+    assert list(book.entries) == [CLINIC]
+    assert book.faults.first == ["line 2: more than 100 numbers, left out"]
+
+
+def test_a_first_line_of_a_hundred_thousand_cells_is_no_row_of_headings(read: Reader) -> None:
+    start = time.process_time()
+    with pytest.raises(BookError, match="has no column of telephone numbers"):
+        read("a.csv", "phone," * 150_000)
+    assert time.process_time() - start < 2
 
 
 def test_of_very_many_faults_all_are_counted_and_the_first_are_told(read: Reader) -> None:
@@ -306,10 +319,10 @@ def test_of_very_many_faults_all_are_counted_and_the_first_are_told(read: Reader
 
 
 def test_a_large_book_is_read_in_reasonable_time(read: Reader) -> None:
-    cards = "".join(card(f"FN:人{n}", f"TEL:090{n:08}") for n in range(5000))
+    cards = "".join(card(f"FN:人{n}", f"TEL:090{n:08}") for n in range(1000))
     start = time.process_time()
-    assert len(read("a.vcf", cards).entries) == 5000
-    assert time.process_time() - start < 5  # about 0.2 ms a card
+    assert len(read("a.vcf", cards).entries) == 1000
+    assert time.process_time() - start < 2  # about 0.2 ms a card
 
 
 def test_progress_is_told_of_every_byte(tmp_path: Path) -> None:
@@ -378,7 +391,9 @@ ENTRIES = st.lists(
 
 
 @pytest.mark.parametrize("suffix", sorted(WRITERS))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(entries=ENTRIES)
 def test_what_is_exported_is_imported_as_it_was(
     tmp_path: Path, suffix: str, entries: list[Entry]
@@ -391,7 +406,9 @@ def test_what_is_exported_is_imported_as_it_was(
 
 
 @pytest.mark.parametrize("suffix", sorted(WRITERS))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=1, max_size=5),
 )
