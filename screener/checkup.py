@@ -11,6 +11,8 @@ from screener.ari import AriError, Refused, TooOld
 from screener.ari.connection import parse_version
 from screener.ari.probe import Probe
 from screener.audio import prompts
+from screener.books.carddav import CardDavBook
+from screener.books.contact import BookError
 from screener.doctor import Finding
 from screener.domain.caller import WITHOUT_NUMBER
 from screener.domain.household import Household
@@ -30,6 +32,16 @@ def check_readiness(found: Readiness) -> Finding:
     """Say the one word first; what to do about it is said of the part that is wrong."""
     healthy = found.state is State.HEALTHY
     return Finding("calls", healthy, str(found), "" if healthy else "See what is wrong below.")
+
+
+async def check_book(book: CardDavBook) -> Finding:
+    """Look whether the address book can be read."""
+    try:
+        shelf = await book.look()
+    except BookError as error:
+        advice = "Correct [books] carddav, user and password_file; screener contacts sync tries it."
+        return Finding("address book", False, str(error), advice)
+    return Finding("address book", True, ", ".join(inert(str(each), 100) for each in shelf), "")
 
 
 async def check_asterisk(ask: Callable[[], Awaitable[Probe]]) -> list[Finding]:

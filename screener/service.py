@@ -152,6 +152,8 @@ class Screener:
             advice = "Correct [database] path, or put a copy of the database in its place."
             found.append(Finding("database", False, str(error), advice))
         found += checkup.check_fraud_lists(self.fraud_lists, datetime.now(UTC))
+        if chosen.books.carddav:
+            found.append(await checkup.check_book(self.carddav()))
         found += checkup.check_prompts(chosen.prompts.directory, chosen.language)
         found += checkup.check_disk(chosen.recordings.directory)
         return found
