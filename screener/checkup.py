@@ -11,8 +11,6 @@ from screener.ari import AriError, Refused, TooOld
 from screener.ari.connection import parse_version
 from screener.ari.probe import Probe
 from screener.audio import prompts
-from screener.books.carddav import CardDavBook
-from screener.books.contact import BookError
 from screener.doctor import Finding
 from screener.domain.caller import WITHOUT_NUMBER
 from screener.domain.household import Household
@@ -21,6 +19,7 @@ from screener.domain.verdict import Verdict
 from screener.fraud_tables import worries
 from screener.readiness import Readiness, State
 from screener.shared.lists import FraudLists
+from screener.store.damage import set_aside
 
 # 22.10.0 and before have published advisories: ARI read-only bypass, ARI escalation.
 SAFE_22: Final = (22, 10, 1)
@@ -32,16 +31,6 @@ def check_readiness(found: Readiness) -> Finding:
     """Say the one word first; what to do about it is said of the part that is wrong."""
     healthy = found.state is State.HEALTHY
     return Finding("calls", healthy, str(found), "" if healthy else "See what is wrong below.")
-
-
-async def check_book(book: CardDavBook) -> Finding:
-    """Look whether the address book can be read."""
-    try:
-        shelf = await book.look()
-    except BookError as error:
-        advice = "Correct [books] carddav, user and password_file; screener contacts sync tries it."
-        return Finding("address book", False, str(error), advice)
-    return Finding("address book", True, ", ".join(inert(str(each), 100) for each in shelf), "")
 
 
 async def check_asterisk(ask: Callable[[], Awaitable[Probe]]) -> list[Finding]:
@@ -113,6 +102,18 @@ def check_caller_id(household: Household, without_numbers: list[str]) -> list[Fi
             f"the rule for {rules} is not enforced there",
             "Order caller ID (ナンバー・ディスプレイ) for the line, or change [callers].",
         )
+    ]
+
+
+def check_set_aside(path: Path) -> list[Finding]:
+    """Look for databases that were damaged: what was on the household's lists may be missing."""
+    advice = (
+        "Look through the household's lists: who is on none is screened. Rows may still be read "
+        "(sqlite3 FILE .recover); then move the file away."
+    )
+    return [
+        Finding("database", False, f"a damaged one was put aside as {each}", advice)
+        for each in set_aside(path)
     ]
 
 

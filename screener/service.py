@@ -33,7 +33,9 @@ from screener.domain.numbers import country, identify
 from screener.readiness import Readiness, State, readiness
 from screener.settings import Settings, SettingsError
 from screener.shared.watch import Watch
+from screener.store.damage import is_gone
 from screener.store.database import Store, StoreError, open_store
+from screener.store.keeping import keep_store
 
 log: Final = structlog.get_logger(__name__)
 
@@ -65,7 +67,7 @@ class Screener:
         """
         path = self._settings.database.path
         with ExitStack() as afterwards:
-            if lookup and not path.exists():
+            if lookup and not path.exists() and not is_gone(path):
                 path = Path(afterwards.enter_context(TemporaryDirectory())) / path.name
             async with open_store(path) as store:
                 yield store
@@ -105,7 +107,7 @@ class Screener:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with self.store() as store:
+        async with keep_store(self._settings.database.path) as store:
             ari = Ari(**asdict(door))
             switchboard = Switchboard(
                 ari,
@@ -143,8 +145,9 @@ class Screener:
         except cli.Failure as error:
             advice = "Start Asterisk once: it makes the password. Or set [asterisk] password."
             found.append(Finding("ARI", False, str(error), advice))
+        found += checkup.check_set_aside(chosen.database.path)
         try:
-            async with self.store() as store:
+            async with self.store(lookup=True) as store:
                 found.append(Finding("database", True, str(chosen.database.path), ""))
                 hidden = await store.calls.lines_without_numbers()
                 found += checkup.check_caller_id(self.household, hidden)
@@ -152,8 +155,6 @@ class Screener:
             advice = "Correct [database] path, or put a copy of the database in its place."
             found.append(Finding("database", False, str(error), advice))
         found += checkup.check_fraud_lists(self.fraud_lists, datetime.now(UTC))
-        if chosen.books.carddav:
-            found.append(await checkup.check_book(self.carddav()))
         found += checkup.check_prompts(chosen.prompts.directory, chosen.language)
         found += checkup.check_disk(chosen.recordings.directory)
         return found

@@ -12,7 +12,7 @@ from screener.domain.inert import inert
 from screener.domain.lists import Entry
 from screener.domain.numbers import Country, written
 from screener.domain.policy import Decision, Rule, Verdict
-from screener.words import Words, reason, undo, undo_commands, whose
+from screener.words import Words, reason, undo, undo_commands
 
 LONGEST_NAME = 24  # characters of a caller's name, or of what they gave for a number
 COLOURS = {
@@ -172,7 +172,7 @@ def _entry_line(entry: Entry, country: Country, words: Words) -> str:
     said = words.headings
     parts = [
         f"{written(entry.number, country=country)}: {words.lists[entry.list_name]}",
-        said["from"].format(origin=whose(entry, words)),
+        said["from"].format(origin=words.origins.get(entry.origin, entry.origin)),
     ]
     if entry.version:
         parts.append(said["version"].format(version=entry.version))

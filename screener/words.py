@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from screener.books.contact import OF_BOOK
 from screener.domain.caller import Caller, NumberClass
 from screener.domain.inert import inert
-from screener.domain.lists import Entry, ListName
+from screener.domain.lists import ListName
 from screener.domain.numbers import Country, written
 from screener.domain.policy import Decision, Rule, Verdict
 
@@ -84,11 +83,7 @@ ENGLISH: Final = Words(
         ListName.BLOCK: "block list",
         ListName.FRAUD: "fraud list",
     },
-    origins={
-        "household": "the household",
-        "dialled": "your own calls",
-        "book": "address book {name}",
-    },
+    origins={"household": "the household", "dialled": "your own calls"},
     undo={
         "nothing": "nothing: it always rings",
         "wait": "it ends by itself",
@@ -168,11 +163,7 @@ JAPANESE: Final = Words(
         ListName.BLOCK: "拒否リスト",
         ListName.FRAUD: "詐欺番号リスト",
     },
-    origins={
-        "household": "ご家庭",
-        "dialled": "こちらからの発信",
-        "book": "住所録「{name}」",
-    },
+    origins={"household": "ご家庭", "dialled": "こちらからの発信"},
     undo={
         "nothing": "変更できません（いつでも鳴ります）",
         "wait": "時間がたてば終わります",
@@ -203,8 +194,6 @@ def undo_commands(caller: Caller, decision: Decision, country: Country) -> list[
         case Rule.ALLOW_LIST | Rule.SCREEN_LIST | Rule.BLOCK_LIST if entry is not None:
             ways = [f"screener unlist {shlex.quote(written(entry.number, country=country))}"]
             ways += [own] if entry.covers_many and own else []
-            if entry.origin.startswith(OF_BOOK):
-                ways = [own]  # what is taken off comes back with the next look into the book
         case Rule.HOURS:
             ways = [*filter(None, [own]), "[hours] quiet"]
         case Rule.CLASS:
@@ -213,13 +202,6 @@ def undo_commands(caller: Caller, decision: Decision, country: Country) -> list[
             ways = [*filter(None, [own])]
     watched = decision.instead_of is not None and rings
     return [*ways, "profile"] if watched else ways
-
-
-def whose(entry: Entry, words: Words) -> str:
-    """Return in words who put an entry on its list."""
-    if entry.origin.startswith(OF_BOOK):
-        return words.origins["book"].format(name=entry.origin.removeprefix(OF_BOOK))
-    return words.origins.get(entry.origin, entry.origin)
 
 
 def undo(caller: Caller, decision: Decision, country: Country, words: Words) -> str:

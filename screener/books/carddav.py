@@ -2,8 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -32,7 +31,6 @@ from screener.domain.lists import ListName
 from screener.domain.numbers import Country
 
 SYNC_SECONDS: Final = 600.0  # for all of it
-LOOK_SECONDS: Final = 20.0
 _AT_ONCE: Final = 50  # cards in one request; with photos they are large
 _HEAD: Final = '<?xml version="1.0" encoding="utf-8"?>\n'
 _SPACES: Final = 'xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"'
@@ -74,23 +72,12 @@ class CardDavBook:
         ``password`` is asked every time, and may raise BookError.
         """
         book, source = Book(), Source(self.origin, country, now)
-        async with self._server(SYNC_SECONDS) as dav:
-            contacts = await self._contacts(dav, book, source)
-            return await asyncio.to_thread(collect, contacts, book, source)
-
-    async def look(self) -> list[URL]:
-        """Return where the address books are, without reading them; BookError as ``read``."""
-        async with self._server(LOOK_SECONDS) as dav:
-            return await _books(dav, self._url)
-
-    @asynccontextmanager
-    async def _server(self, seconds: float) -> AsyncIterator[Dav]:
-        """Reach the server; whatever goes wrong there is a BookError that names it."""
         try:
-            async with asyncio.timeout(seconds), client(self._limits.seconds) as http:
+            async with asyncio.timeout(SYNC_SECONDS), client(self._limits.seconds) as http:
                 account = (self._user, self._password())
-                yield Dav(http, self._url, account, self._limits.largest)
-            return
+                dav = Dav(http, self._url, account, self._limits.largest)
+                contacts = await self._contacts(dav, book, source)
+            return await asyncio.to_thread(collect, contacts, book, source)
         except TimeoutError:
             said = "takes too long to answer"
         except (BookError, aiohttp.ClientError, ValueError) as error:

@@ -5,20 +5,18 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import aiosqlite
-from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from screener.domain.inert import inert
+from screener.store.connections import Connections, connect, inode_of
+from screener.store.damage import is_damage, was_ours
 
 Answer = TypeVar("Answer")
 
-_ONE_TRY = 0.25  # seconds that SQLite waits itself, so that nothing holds a thread for longer
-_POOL_WAIT = 5.0  # seconds for one of our own connections to become free
 _PAUSE = 0.02  # seconds between two tries
 
 
@@ -30,24 +28,27 @@ class UnstorableError(StoreError):
     """What was to be written is itself at fault; trying again is of no use."""
 
 
-class StoreFile:
-    """One SQLite database in WAL mode, synchronous FULL: what is committed survives a power cut."""
+class WrongFileError(StoreError):
+    """What the path names is no database of ours and never was; trying again is of no use."""
 
-    def __init__(self, path: Path, watch: aiosqlite.Connection, patience: float) -> None:
+
+class StoreFile:
+    """One SQLite database in WAL mode, synchronous FULL: what is committed survives a power cut.
+
+    ``prepare`` is awaited before the file is opened, and again before it is opened anew: when it
+    is no longer where it was, or SQLite found it damaged. What it raises is raised here.
+    """
+
+    def __init__(
+        self, path: Path, patience: float, prepare: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self.path = path
+        self._address = path.absolute()
         self._patience = patience
-        engine = create_async_engine(
-            URL.create("sqlite+aiosqlite", database=str(path.absolute())),
-            connect_args={"timeout": _ONE_TRY},
-            pool_size=4,
-            max_overflow=0,
-            pool_timeout=_POOL_WAIT,
-        )
-        event.listen(engine.sync_engine, "connect", _connected)
-        event.listen(engine.sync_engine, "begin", _begin)
-        self._reading = engine
-        self._writing = engine.execution_options(begin="IMMEDIATE")
-        self._watch = watch
+        self._prepare = prepare
+        self._opened: Connections | None = None
+        self._opening: asyncio.Task[Connections] | None = None
+        self._damaged = False
 
     async def read(
         self, work: Callable[[AsyncConnection], Awaitable[Answer]], seconds: float | None = None
@@ -58,7 +59,9 @@ class StoreFile:
         the file was opened with.
         """
         try:
-            return await self._patiently(self._reading, work, seconds)
+            opened = await self.open()
+            async with opened.in_use():
+                return await self._patiently(opened.reading, work, seconds)
         except (LookupError, TypeError, ValueError) as error:
             # A row that this program did not write: an unknown word, a time that is none.
             raise StoreError(
@@ -70,22 +73,55 @@ class StoreFile:
         self, work: Callable[[AsyncConnection], Awaitable[Answer]], seconds: float | None = None
     ) -> Answer:
         """Do ``work`` and commit it as a whole, or not at all; otherwise as ``read``."""
-        return await self._patiently(self._writing, work, seconds)
+        opened = await self.open()
+        async with opened.in_use():
+            return await self._patiently(opened.writing, work, seconds)
 
     async def user_version(self) -> int:
         """Return SQLite's number that is free for the application; StoreError if it cannot.
 
-        Costs a tenth of a ``read``: one statement on a connection of its own, no transaction.
+        Costs a tenth of a ``read``: one statement on a connection of its own, no transaction. It
+        waits for nothing: a file that is not open, or no longer that file, is for others to open.
         """
+        if self._opened is None:
+            raise StoreError(f"database {inert(str(self.path))} is not open")
         try:
-            ((number,),) = await self._watch.execute_fetchall("PRAGMA user_version")
+            ((number,),) = await self._opened.watch.execute_fetchall("PRAGMA user_version")
         except (sqlite3.Error, ValueError) as error:
+            self._note_damage(error)
             raise trouble(self.path, error) from error
         return int(number)
 
-    async def dispose(self) -> None:
-        """Close the connections for reading and writing."""
-        await self._reading.dispose()
+    async def open(self) -> Connections:
+        """Open the file, if it is not open as it should be; StoreError if that cannot be."""
+        if self._opened and not self._damaged and self._opened.inode == inode_of(self._address):
+            return self._opened
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._open(), name="opening the database")
+            # Whoever gave up waiting does not ask how it ended.
+            self._opening.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(self._opening)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._opening is not None:
+            await asyncio.gather(self._opening, return_exceptions=True)
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.close()
+
+    async def _open(self) -> Connections:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.close()
+        if self._prepare is not None:
+            await self._prepare()
+        try:
+            self._opened = await connect(self._address)
+        except (sqlite3.Error, OSError) as error:
+            raise trouble(self.path, error) from error
+        self._damaged = False
+        return self._opened
 
     async def _patiently(
         self,
@@ -101,25 +137,32 @@ class StoreFile:
                     return await work(connection)
             except (SQLAlchemyError, sqlite3.Error) as error:
                 if not _is_locked(error) or clock.time() >= last_try:
+                    self._note_damage(error)
                     raise trouble(self.path, error) from error
             await asyncio.sleep(_PAUSE)
 
+    def _note_damage(self, error: Exception) -> None:
+        self._damaged |= is_damage(getattr(error, "orig", None) or error)
+
 
 @asynccontextmanager
-async def open_file(path: Path, patience: float) -> AsyncIterator[StoreFile]:
-    """Open a database that is there, and close all its connections in the end."""
+async def open_file(
+    path: Path, patience: float, prepare: Callable[[], Awaitable[None]] | None = None
+) -> AsyncIterator[StoreFile]:
+    """Have a database at hand, to be opened when it is needed, and close it in the end."""
+    file = StoreFile(path, patience, prepare)
     try:
-        watch = await _connect(path)
-    except sqlite3.Error as error:
-        raise trouble(path, error) from error
-    try:
-        file = StoreFile(path, watch, patience)
-        try:
-            yield file
-        finally:
-            await file.dispose()
+        yield file
     finally:
-        await watch.close()
+        await file.close()
+
+
+def gone(path: Path) -> StoreError:
+    """Return the error that says on one line that there was a database and now is none."""
+    return StoreError(
+        f"database {inert(str(path))} is gone: put a copy of it in its place, "
+        "or let screener run begin a fresh one"
+    )
 
 
 def trouble(path: Path, error: Exception) -> StoreError:
@@ -129,6 +172,13 @@ def trouble(path: Path, error: Exception) -> StoreError:
     if _is_locked(error):
         return StoreError(f"database {name} is locked by another program; stop that and try again")
     said = inert(str(reason).split("\n", 1)[0], 200)
+    if is_damage(reason):
+        if not was_ours(path):
+            return WrongFileError(f"database {name} cannot be used: {said}; name another file")
+        return StoreError(
+            f"database {name} cannot be used: {said}; it is damaged: "
+            "screener run puts it aside and begins a fresh one"
+        )
     if isinstance(error, sqlite3.Error | OperationalError | PoolTimeoutError) or (
         type(error) is DatabaseError
     ):
@@ -139,31 +189,7 @@ def trouble(path: Path, error: Exception) -> StoreError:
     return UnstorableError(f"database {name} refuses what was to be written: {said}")
 
 
-def _connect(path: Path) -> aiosqlite.Connection:
-    return aiosqlite.connect(path.absolute(), timeout=_ONE_TRY, isolation_level=None)
-
-
 def _is_locked(error: Exception) -> bool:
     code = getattr(getattr(error, "orig", None) or error, "sqlite_errorcode", 0)
     # The low byte of an extended code is its kind.
     return code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-
-
-def _connected(connection: Any, _record: object) -> None:
-    """Prepare a new connection; one that cannot be is closed, or its thread would stay for ever."""
-    try:
-        # No transactions of the driver's own: the store says where they begin.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-    except BaseException:
-        connection.close()
-        raise
-
-
-def _begin(connection: Connection) -> None:
-    """Begin; what will write takes the lock first, so that it cannot fail half-way."""
-    kind = connection.get_execution_options().get("begin", "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {kind}")

@@ -40,9 +40,10 @@ class _Known(NamedTuple):
 class HouseholdLists:
     """The household's lists; a number, a pattern or a country stands on one of them or on none."""
 
-    def __init__(self, file: StoreFile) -> None:
+    def __init__(self, file: StoreFile, last_known: Entries | None = None) -> None:
         self._file = file
-        self._known: _Known | None = None
+        # Never the number of a revision: whatever is on disk goes before it.
+        self._known = None if last_known is None else _Known(-1, last_known)
         self._reading: asyncio.Task[_Known] | None = None
         self._failing = False
 

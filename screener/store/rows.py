@@ -25,7 +25,7 @@ def row_of(record: CallRecord) -> dict[str, Any]:
         "verdict": str(decision.verdict),
         "rule": str(decision.rule),
         "reason": decision.reason,
-        "entry": _json_of(decision.entry),
+        "entry": None if decision.entry is None else json_of(decision.entry),
         "instead_of": None if decision.instead_of is None else str(decision.instead_of),
         "started_at": record.started_at,
         "warned": record.warned,
@@ -55,7 +55,7 @@ def record_of(row: Row[Any]) -> CallRecord:
             verdict=Verdict(row.verdict),
             rule=Rule(row.rule),
             reason=row.reason,
-            entry=_entry_of(row.entry),
+            entry=None if row.entry is None else entry_of(row.entry),
             instead_of=None if row.instead_of is None else Verdict(row.instead_of),
         ),
         started_at=row.started_at,
@@ -75,9 +75,8 @@ def record_of(row: Row[Any]) -> CallRecord:
     )
 
 
-def _json_of(entry: Entry | None) -> dict[str, str | None] | None:
-    if entry is None:
-        return None
+def json_of(entry: Entry) -> dict[str, str | None]:
+    """Return an entry of a list as JSON has it."""
     return {
         "list": str(entry.list_name),
         "number": entry.number,
@@ -89,9 +88,8 @@ def _json_of(entry: Entry | None) -> dict[str, str | None] | None:
     }
 
 
-def _entry_of(values: dict[str, Any] | None) -> Entry | None:
-    if values is None:
-        return None
+def entry_of(values: dict[str, Any]) -> Entry:
+    """Return the entry again; raises LookupError, TypeError or ValueError for what is none."""
     # A row of the first schema has neither expiry nor version.
     return Entry(
         list_name=ListName(values["list"]),

@@ -22,7 +22,6 @@ from screener import cli, service
 from screener.books.carddav import CardDavBook
 from screener.books.contact import BookError
 from screener.books.dav import USUAL, Limits
-from screener.checkup import check_book
 from screener.domain.numbers import country
 from screener.store.database import open_store
 
@@ -236,17 +235,6 @@ async def test_a_sync_puts_the_book_of_the_settings_on_the_allow_list(
     shown = await asyncio.to_thread(CliRunner().invoke, app, [*config, "entries", "--json"])
     ((entry),) = json.loads(shown.stdout)
     assert (entry["number"], entry["note"], entry["origin"]) == (TARO, "太郎", "book carddav")
-
-
-async def test_the_doctor_finds_the_books_or_says_why_not(
-    radicale: URL, telephone: Telephone
-) -> None:
-    found = await check_book(address_book(radicale))
-    assert (found.ok, found.detail) == (True, f"{radicale}hanako/contacts/")
-    found = await check_book(address_book(radicale, password="not it"))
-    assert not found.ok
-    assert found.detail.endswith("refuses user and password")
-    assert "[books]" in found.advice
 
 
 # --- a server that is unkind ----------------------------------------------------------------------

@@ -84,17 +84,6 @@ def test_whoever_is_in_a_book_rings_at_once_and_the_verdict_names_the_book() -> 
     assert verdict["entry"]["origin"] == "book 家"
 
 
-def test_what_is_said_to_stop_somebody_in_a_book_does_though_the_book_is_read_again() -> None:
-    done("contacts", "import", "home.vcf")
-    page = done("check", "03-1234-5678", "--language", "en")
-    assert "allow list, from address book home" in page
-    (way,) = json.loads(done("check", "03-1234-5678", "--json"))["undo"]
-    assert way == "screener block 03-1234-5678"
-    done(*way.split()[1:])
-    done("contacts", "import", "home.vcf")
-    assert json.loads(done("check", "03-1234-5678", "--json"))["verdict"] == "block"
-
-
 def test_a_new_import_replaces_the_former_one_of_its_name_and_no_other(place: Path) -> None:
     done("contacts", "import", "home.vcf")
     done("contacts", "import", "home.vcf", "--name", "second")
