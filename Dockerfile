@@ -26,6 +26,7 @@ RUN apt-get update \
     && install -d -o screener -g screener -m 0700 state/asterisk
 COPY dialplan dialplan
 COPY config/asterisk config/asterisk
+COPY config/emergency-numbers config/
 USER 10001:10001
 VOLUME ["/srv/screener/state/asterisk", "/srv/screener/state/secrets", "/srv/screener/recordings"]
 HEALTHCHECK --interval=15s --timeout=10s --start-period=30s --retries=3 \
