@@ -24,7 +24,7 @@ run: venv asterisk ## Asterisk and the screener in the foreground; Ctrl-C ends t
 	@scripts/get-tools ip
 	@$(python) -m lab.run $(ARGS)
 
-bench: venv asterisk sipp ## What a screened call costs beside a plain one, and how soon it rings
+bench: venv asterisk sipp ## What screened calls and shared lists cost; one of them: ARGS=cost, ARGS=lists
 	@$(python) -m bench $(ARGS)
 
 lint: venv ## Linter, formatter in checking mode, type checker, shell scripts

@@ -89,6 +89,7 @@ class Screener:
             "prompts": {"directory": str(self.asterisk.prompts)},
             "lists": {
                 "directory": str(self.directory / "lists"),
+                "update_hours": 0,  # a small file counts without; and nothing runs beside a test
                 "fraud": [fraud_list(TOP / "config" / "fraud-list.csv")],
             },
             "log": {"format": "json", "level": "debug"},

@@ -179,7 +179,14 @@ class Prompts(Section):
 class FraudSource(Section):
     """One list of others: where it comes from, in which format, and how far it is trusted."""
 
-    name: Name
+    name: Annotated[
+        str,
+        Field(
+            # It names a directory, and "." and ".." are none of our own.
+            pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$",
+            description="1 to 64 letters, digits, or any of _ . - but not . or - first",
+        ),
+    ]
     source: Annotated[
         str,
         AfterValidator(_place),

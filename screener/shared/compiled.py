@@ -11,7 +11,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -44,6 +44,7 @@ class Head:
     """What is known of a compiled list as a whole. Times are ISO 8601 with zone.
 
     ``dated`` is when its source says that it was made, ``taken_at`` when it was compiled here.
+    ``lengths`` are those of what patterns fix, the longest first.
     ``digest`` stands for the source's content, ``terms`` for the settings it was compiled under.
     ``since`` and ``full_at`` belong to lists that come in increments: how far this one has come,
     and when it last came whole.
@@ -60,6 +61,7 @@ class Head:
     patterns: int
     notes: int
     note_bytes: int
+    lengths: Sequence[int] = ()
     doubled: int = 0
     malformed: int = 0
     faults: Sequence[str] = ()
@@ -87,6 +89,9 @@ class Columns:
 
 def compile_list(head: Head, numbers: Columns, patterns: Columns, notes: Sequence[bytes]) -> bytes:
     """Return a list as one block of bytes; ``head`` says how many there are of each."""
+    # Found here and not when it is read: that happens beside an event loop.
+    lengths = sorted({len(str(key >> 6)) - 1 for key in patterns.keys}, reverse=True)
+    head = replace(head, lengths=lengths)
     ends = array("I", [0])
     for note in notes:
         ends.append(ends[-1] + len(note))
@@ -126,8 +131,6 @@ class FraudList:
         if at != len(view):
             raise Damaged("its length is not what its head says")
         self._patterns = dict(zip(pattern_keys, range(head.patterns), strict=True))
-        # The longest beginnings first, and only those that there are.
-        self._lengths = sorted({len(str(key >> 6)) - 1 for key in pattern_keys}, reverse=True)
 
     @property
     def name(self) -> str:
@@ -149,7 +152,7 @@ class FraudList:
         at = bisect_left(self._numbers, wanted)
         if at < len(self._numbers) and self._numbers[at] == wanted:
             return self._entry(key, self._number_notes[at], self._number_days[at])
-        for length in self._lengths:
+        for length in self.head.lengths:
             if length >= len(digits):
                 continue
             for free in (len(digits) - length, 0):

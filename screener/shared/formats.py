@@ -55,7 +55,7 @@ class Reading:
     most_bytes: int
     least_reports: int
     version: str = ""
-    others: dict[str, object] = field(default_factory=dict)
+    others: dict[str, str | int] = field(default_factory=dict)
 
 
 COLUMNS: Final = ("number", "source", "date", "note")

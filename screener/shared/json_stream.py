@@ -75,10 +75,10 @@ class _Text:
             raise ListError("is not JSON, or is cut off: its end is missing") from None
 
 
-def elements(file: IO[bytes], array: str, others: dict[str, object]) -> Iterator[object]:
+def elements(file: IO[bytes], array: str, others: dict[str, str | int]) -> Iterator[object]:
     """Yield the elements of an array that is the whole file, or stands in an object under a name.
 
-    The object's other values are put into ``others`` as they are met, before or after the array.
+    The object's other texts and numbers are put into ``others`` as they are met.
     ListError where it is not such JSON, or is cut off.
     """
     text = _Text(file)
@@ -95,7 +95,9 @@ def elements(file: IO[bytes], array: str, others: dict[str, object]) -> Iterator
             found = True
             yield from _array(text)
         else:
-            others[str(name)] = text.value()
+            value = text.value()
+            if isinstance(value, str | int):
+                others[str(name)] = value
         if (mark := text.take(",", "}")) == ",":
             mark = text.peek()
     if not found:

@@ -105,10 +105,13 @@ class FraudLists:
         )
 
     def due(self, name: str, now: datetime, every: timedelta) -> bool:
-        """Tell whether it is time to ask a source again: files always, URLs every so often."""
-        if not self.sources[name].remote:
-            return True
+        """Tell whether it is time to ask a source again: files always, URLs every so often.
+
+        Never for a list that was rolled back: that waits for a yes.
+        """
         pointer = self.shelf(name).pointer()
+        if pointer.held or not self.sources[name].remote:
+            return not pointer.held
         known, tried = pointer.checked_at, pointer.tried_at
         if tried and now - datetime.fromisoformat(tried) < _NOT_BEFORE:
             return False

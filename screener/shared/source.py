@@ -16,7 +16,6 @@ from screener.domain.inert import inert
 from screener.shared.compiled import FraudList, Head
 from screener.shared.errors import ListError, too_large
 from screener.shared.fetch import Fetched, Request, fetch
-from screener.shared.formats import Format
 from screener.shared.job import Job, Source
 from screener.shared.signature import PublicKey, verify
 
@@ -104,7 +103,7 @@ async def _fetch_signature(source: Source, key: PublicKey, request: Request, int
 def _question(source: Source, head: Head | None, now: datetime) -> tuple[str, dict[str, str], bool]:
     """Return what to ask for: the whole list, or what is new in it, or only whether anything is."""
     headers = _authorization(source)
-    if head is not None and head.since is not None and source.format is Format.PHONEBLOCK:
+    if head is not None and head.since is not None and head.source == source.place:
         if now - datetime.fromisoformat(head.full_at) < WHOLE_AGAIN:
             return str(URL(source.place).update_query(since=str(head.since))), headers, True
     elif head is not None and head.source == source.place:

@@ -118,6 +118,7 @@ def test_each_fraud_list_is_a_table_of_its_own(
 @pytest.mark.parametrize(
     ("table", "said"),
     [
+        ("name = '..'\nsource = 'x'", "[lists] fraud 1: name: '..' is not allowed"),
         ("source = 'x'", "[lists] fraud 1: name is missing: 1 to 64 letters"),
         ("name = 'a'", "[lists] fraud 1: source is missing: the path of"),
         ("name = 'a b'\nsource = 'x'", "fraud 1: name: 'a b' is not allowed; allowed is 1 to 64"),

@@ -130,3 +130,6 @@ def test_a_url_is_due_only_every_so_often(tmp_path: Path) -> None:
         shelf.point(checked_at=NOW.isoformat())
     assert not known.due("test", NOW + timedelta(hours=23), day)
     assert known.due("test", NOW + day, day)
+    with shelf.locked():
+        shelf.point(held=True)
+    assert not known.due("test", NOW + 9 * day, day), "a list that was rolled back waits for a yes"
