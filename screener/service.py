@@ -147,7 +147,7 @@ class Screener:
             found.append(Finding("ARI", False, str(error), advice))
         found += checkup.check_set_aside(chosen.database.path)
         try:
-            async with self.store(lookup=True) as store:
+            async with self.store() as store:
                 found.append(Finding("database", True, str(chosen.database.path), ""))
                 hidden = await store.calls.lines_without_numbers()
                 found += checkup.check_caller_id(self.household, hidden)
