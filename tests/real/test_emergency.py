@@ -238,13 +238,32 @@ async def test_the_window_outlasts_a_restart_and_a_crash(
                 assert await people.called_by("+18005551234") == RANG
 
 
+async def test_a_handset_rings_after_a_restart_before_it_registers_again(
+    quick_prompts: Path, tmp_path: Path
+) -> None:
+    """Killed or stopped: who is registered is on the disk."""
+    with own_place() as place:
+        here = place.sip_port(place.handset)
+
+        def one() -> Asterisk:
+            return Asterisk(place, directory=tmp_path / "state", prompts=quick_prompts)
+
+        async with one() as asterisk:
+            async with household_of(asterisk, here):
+                await until(lambda: asterisk.kept("/registrar/contact/") or None, 3, "a commit")
+            await asterisk.kill()
+        for _ in range(2):
+            async with one() as asterisk, telephone(here, place.sip) as household:
+                people = World(asterisk, household, household)
+                assert await people.called_by("119") == RANG
+                assert len(household.requests("INVITE")) == 1
+
+
 async def test_a_full_disk_does_not_shut_the_window(quick_prompts: Path) -> None:
     """What cannot be kept on the disk is remembered as long as Asterisk runs."""
     async with world(quick_prompts) as people:
         # Who is registered has to be on the disk before.
-        await until(
-            lambda: people.asterisk.kept("/registrar/contact/") or None, 3, "the registration"
-        )
+        await until(lambda: people.asterisk.kept("/registrar/contact/") or None, 3, "a commit")
         pid = people.asterisk.process.pid
         limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, limits[1]))

@@ -176,6 +176,8 @@ CRAFTED = [
     "t",
     "handset",
     "from-handset",
+    "emergency-call",
+    "ended",
     "110%40trunk",
     "${SHELL(id)}",
     "$%7BSHELL(id)%7D",
@@ -259,8 +261,13 @@ async def test_the_trunk_with_the_handsets_password_is_still_the_trunk(world: Wo
         "1${EXTEN}",
         "s",
         "h",
+        "check",
         "trunk",
         "0312345678/../h",
+        "110&PJSIP/14155550100%40trunk",
+        "110,30,gU(incoming)",
+        "119%40trunk",
+        "%237119&PJSIP/14155550100%40trunk",
     ],
 )
 async def test_the_handset_cannot_dial_what_is_not_a_number(world: World, user: str) -> None:
