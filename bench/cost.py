@@ -112,7 +112,7 @@ async def cost(asterisk: Asterisk, sound: Path, tick: Callable[[], None]) -> lis
     """Return the CPU seconds of Asterisk and screener for each round of 100 calls of each kind."""
     rounds = []
     async with Screener(asterisk, settings={"log": {"level": "info"}}) as screener:
-        pids = (asterisk.process.pid, screener.process.pid)
+        pids = (asterisk.process.pid, screener.process.pid, screener.worker)
         screened = 0
         for number in range(ROUNDS):
             spent = {}

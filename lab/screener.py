@@ -4,9 +4,11 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -100,7 +102,7 @@ class Screener:
 
     @property
     def process(self) -> Process:
-        """The running program; LabError before the start."""
+        """The supervisor; its log is the worker's, too. LabError before the start."""
         if self._process is None:
             raise LabError("the screener was not started")
         return self._process
@@ -137,8 +139,30 @@ class Screener:
         return await self.process.stop(STOP_LIMIT)
 
     async def kill(self) -> None:
-        """End it as a fault would."""
-        await self.process.kill()
+        """End all of it at once, so that nothing is left that could act: as a power cut would."""
+        self.send_to_all(signal.SIGKILL)
+        await self.process.ended()
+
+    def send_to_all(self, number: signal.Signals) -> None:
+        """Send a signal to the supervisor and its worker in one step, as a terminal does."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    @property
+    def worker(self) -> int:
+        """The process that takes the calls: the supervisor's child; LabError if there is none."""
+        pid = self.process.pid
+        try:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except OSError:
+            children = []
+        if not children:
+            raise LabError(f"there is no worker now\n{self.process.tail()}")
+        return int(children[0])
+
+    def send_to_worker(self, number: signal.Signals) -> None:
+        """Send a signal to the process that takes the calls, and not to its supervisor."""
+        os.kill(self.worker, number)
 
     def log(self) -> list[dict[str, Any]]:
         """Return the events of its log since its last start; what is not JSON as ``event``."""

@@ -1,6 +1,7 @@
 """The service: builds everything from the settings and runs until told to stop."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
@@ -36,6 +37,7 @@ from screener.shared.watch import Watch
 from screener.store.damage import is_gone
 from screener.store.database import Store, StoreError, open_store
 from screener.store.keeping import keep_store
+from screener.supervisor.heartbeat import beating
 
 log: Final = structlog.get_logger(__name__)
 
@@ -97,18 +99,33 @@ class Screener:
         origin = origin_of(chosen.name)
         return CardDavBook(chosen.carddav, chosen.user, password, origin=origin)
 
-    async def serve(self) -> None:
-        """Screen calls until SIGTERM or SIGINT. Raises Failure where that cannot begin or go on."""
+    def supervise(self) -> NoReturn:
+        """Become a supervisor that runs ``screener work``; raises Failure instead."""
+        self._door()  # what cannot work is said at once
+        chosen = self._settings.log
+        supervisor = [*_python(), "screener.supervisor", chosen.format, chosen.level]
+        # In our place, so that who started us sees one process, and little of it.
+        os.execv(sys.executable, [*supervisor, *self._command("work")])  # noqa: S606
+
+    async def serve(self, pipe: int | None = None) -> None:
+        """Screen calls until told to stop, with a supervisor on the other end of ``pipe`` if any.
+
+        Raises Failure where that cannot begin or go on.
+        """
         logs.configure(self._settings.log.format, self._settings.log.level)
         door = self._door()
+        ari = Ari(**asdict(door))
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with beating(pipe, door, lambda: ari.version is not None, stop):
+            await self._serve(ari, stop)
+
+    async def _serve(self, ari: Ari, stop: asyncio.Event) -> None:
         self._complain()
         watch = Watch(self.fraud_lists, self._update_command())
         await watch.look()
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with keep_store(self._settings.database.path) as store:
-            ari = Ari(**asdict(door))
             switchboard = Switchboard(
                 ari,
                 self._desk(store, watch),
@@ -243,8 +260,12 @@ class Screener:
         """Return the command that updates the shared lists, none where they are not to be."""
         if not (self.update_hours and self.fraud_lists.sources):
             return []
+        return self._command(*_UPDATE)
+
+    def _command(self, *words: str) -> list[str]:
+        """Return a command of ours with the same settings."""
         chosen = [] if self._file is None else ["--config", str(self._file)]
-        return [sys.executable, "-m", "screener", *chosen, *_UPDATE]
+        return [*_python(), "screener", *chosen, *words]
 
     def _complain(self) -> None:
         """Say at start what is wrong but stops no call from ringing."""
@@ -260,6 +281,15 @@ class Screener:
             return self._settings.ari_password().get_secret_value()
         except SettingsError as error:
             raise cli.Failure(str(error)) from None
+
+
+def _python() -> list[str]:
+    """Return the words that start a module of ours.
+
+    A copy of us must find what we found: in the directory we are in only if we look there, too.
+    """
+    safely = [] if str(Path.cwd()) in sys.path else ["-P"]
+    return [sys.executable, *safely, "-m"]
 
 
 def load(path: Path | None) -> Screener:

@@ -131,6 +131,8 @@ class Switchboard:
             if in_the_middle:
                 entry.failed_open()
                 await call.hand_back()
+            elif channel.variables.get("RELEASED") == "1":  # by whoever outlived its screener
+                entry.failed_open()
             await follow(call, self._desk, entry)
 
         held = channel.stasis_args is not None

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, NoReturn, Protocol, TypeVar
 
 import typer
 
@@ -60,8 +60,11 @@ class Screener(Protocol):
     def carddav(self) -> CardDavBook:
         """Return the address book that the settings name; raises Failure where they name none."""
 
-    async def serve(self) -> None:
-        """Screen calls until told to stop."""
+    def supervise(self) -> NoReturn:
+        """Become the supervisor of ``screener work``, which screens calls; raises Failure."""
+
+    async def serve(self, pipe: int | None = None) -> None:
+        """Screen calls until told to stop, beating on the ``pipe`` to a supervisor if any."""
 
     async def checkup(self) -> list[Finding]:
         """Look at every part of the installation."""

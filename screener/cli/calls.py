@@ -19,6 +19,7 @@ EXIT_CODES = {State.HEALTHY: 0, State.DEGRADED: 1, State.DOWN: 2}
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(run)
+    app.command(hidden=True)(work)
     app.command()(calls)
     app.command()(doctor)
     app.command()(ready)
@@ -27,7 +28,12 @@ def add_to(app: typer.Typer) -> None:
 
 def run(ctx: typer.Context) -> None:
     """Screen calls until stopped."""
-    asyncio.run(chosen_screener(ctx).serve())
+    chosen_screener(ctx).supervise()
+
+
+def work(ctx: typer.Context, pipe: Annotated[int | None, typer.Argument(min=3)] = None) -> None:
+    """Screen calls until stopped, as the one whom `run` watches over."""
+    asyncio.run(chosen_screener(ctx).serve(pipe))
 
 
 def calls(

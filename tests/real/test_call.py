@@ -381,7 +381,7 @@ async def test_a_call_in_its_warning_is_handed_back_when_the_screener_stops(
 async def test_a_screener_that_hangs_in_the_warning_loses_the_call_to_the_dialplan(
     quick_prompts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SIGSTOP: nobody can act for it, so the dialplan's own limit rings the handset."""
+    """SIGSTOP of its supervisor, too: nobody can act, so the dialplan's limit rings the handset."""
     monkeypatch.setenv("ASTERISK_SCREENING_SECONDS", "4")
     with own_place() as place:
         async with (
@@ -391,11 +391,11 @@ async def test_a_screener_that_hangs_in_the_warning_loses_the_call_to_the_dialpl
             calling(place, STRANGER) as caller,
         ):
             await caller.sees(200)
-            screener.process.send(signal.SIGSTOP)
+            screener.send_to_all(signal.SIGSTOP)
             try:
                 await phone.sees("INVITE", seconds=15)
             finally:
-                screener.process.send(signal.SIGCONT)
+                screener.send_to_all(signal.SIGCONT)
             (leg,) = await caller.finished()
     assert leg.outcome == 200
     assert leg.ended_by_us is False

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from typer.testing import CliRunner
@@ -90,7 +91,10 @@ class Home:
     def carddav(self) -> CardDavBook:
         raise Failure("no address book")
 
-    async def serve(self) -> None:
+    def supervise(self) -> NoReturn:
+        raise Failure("now a supervisor")
+
+    async def serve(self, pipe: int | None = None) -> None:
         sys.stdout.write("serving\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
@@ -495,6 +499,8 @@ def test_release_says_how_many_calls_went_back(tmp_path: Path) -> None:
         ["check", "1", "--name"],
         ["doctor", "extra"],
         ["run", "extra"],
+        ["work", "x"],
+        ["work", "0"],
     ],
 )
 def test_bad_arguments_are_refused_on_one_line(database: Path, words: list[str]) -> None:
@@ -579,7 +585,7 @@ def test_a_name_that_the_terminal_cannot_write_is_escaped(database: Path) -> Non
 
 
 def test_ctrl_c_ends_the_service_quietly(database: Path) -> None:
-    with started(database, "run", stdout=subprocess.PIPE) as process:
+    with started(database, "work", stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "serving\n"
         process.send_signal(signal.SIGINT)

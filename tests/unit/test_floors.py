@@ -9,6 +9,7 @@ import pytest
 TOP = Path(__file__).parents[2]
 FLOORS = {
     "service": 5,
+    "supervisor": 5,
     "settings": 5,
     "sections": 5,
     "logs": 5,
@@ -80,8 +81,10 @@ def test_imports_go_down_only(module: Path) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(TOP)))
-def test_only_the_settings_and_the_service_read_the_environment(module: Path) -> None:
-    if room(module) not in {"settings", "service"}:
+def test_only_settings_service_and_supervisor_read_the_environment(
+    module: Path,
+) -> None:
+    if room(module) not in {"settings", "service", "supervisor"}:
         assert not names_used(module.read_text(encoding="utf-8")) & ENVIRONMENT
 
 
