@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -33,8 +33,13 @@ def check_readiness(found: Readiness) -> Finding:
     return Finding("calls", healthy, str(found), "" if healthy else "See what is wrong below.")
 
 
-async def check_asterisk(ask: Callable[[], Awaitable[Probe]]) -> list[Finding]:
-    """Look at Asterisk, at its door ARI, and at whether a screener stands behind it."""
+async def check_asterisk(
+    ask: Callable[[], Awaitable[Probe]], settings: Mapping[str, str]
+) -> list[Finding]:
+    """Look at Asterisk, at its door ARI, and at whether a screener stands behind it.
+
+    ``settings`` are those that Asterisk was started with as well, by its names for them.
+    """
     try:
         probe = await ask()
     except Refused as error:
@@ -58,6 +63,7 @@ async def check_asterisk(ask: Callable[[], Awaitable[Probe]]) -> list[Finding]:
             "This release has published advisories: update to 22.10.1 or later." if unsafe else "",
         ),
         Finding("ARI", True, "lets the screener in", ""),
+        *_differing(probe, settings),
         Finding(
             "screener",
             probe.registered,
@@ -114,6 +120,20 @@ def check_set_aside(path: Path) -> list[Finding]:
     return [
         Finding("database", False, f"a damaged one was put aside as {each}", advice)
         for each in set_aside(path)
+    ]
+
+
+def _differing(probe: Probe, settings: Mapping[str, str]) -> list[Finding]:
+    """Find what Asterisk was told otherwise: the emergency numbers of another country, say."""
+    return [
+        Finding(
+            "Asterisk",
+            False,
+            f"was started for {name} {inert(theirs, 20)}, the screener's setting is {ours}",
+            f"Set SCREENER_{name} in the environment of both, and start Asterisk again.",
+        )
+        for name, ours in settings.items()
+        if (theirs := probe.variables.get(name, ours)) != ours
     ]
 
 

@@ -158,7 +158,7 @@ class Screener:
         found.append(checkup.check_readiness(await self.readiness()))
         try:
             self._password()
-            found += await checkup.check_asterisk(self._probe)
+            found += await checkup.check_asterisk(self._probe, self._of_both())
         except cli.Failure as error:
             advice = "Start Asterisk once: it makes the password. Or set [asterisk] password."
             found.append(Finding("ARI", False, str(error), advice))
@@ -202,7 +202,11 @@ class Screener:
             raise cli.Failure(str(error)) from None
 
     async def _probe(self) -> Probe:
-        return await probe(**asdict(self._door()))
+        return await probe(**asdict(self._door()), variables=list(self._of_both()))
+
+    def _of_both(self) -> dict[str, str]:
+        """Return the settings that Asterisk's start has to be told as well, by their names."""
+        return {"COUNTRY": self.country.code, "LANGUAGE": self.language}
 
     def _door(self) -> Door:
         """Return the way to Asterisk; raises Failure where the password is not to be had."""

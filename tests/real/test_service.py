@@ -87,6 +87,16 @@ async def test_the_doctor_names_what_is_wrong_and_what_to_do(
     assert wrong[subject]["advice"]
 
 
+@pytest.mark.parametrize(("key", "value"), [("country", "DE"), ("language", "en")])
+async def test_the_doctor_sees_that_asterisk_was_told_otherwise(
+    asterisk: Asterisk, key: str, value: str
+) -> None:
+    """Else the dialplan would know the emergency numbers of another country."""
+    said = await Screener(asterisk, settings={key: value}).command("doctor", "--json")
+    details = [each["detail"] for each in json.loads(said.out) if not each["ok"]]
+    assert any(f"for {key.upper()}" in each and each.endswith(value) for each in details)
+
+
 async def test_a_second_screener_of_the_same_name_makes_the_first_say_so_and_stop(
     asterisk: Asterisk, screener: Screener
 ) -> None:
