@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any, Final
 
 from rich.console import Console
@@ -21,8 +21,6 @@ from rich.table import Table
 TOP: Final = Path(__file__).parents[1]
 NUMBERS: Final = 1_000_000
 PATTERNS: Final = 10_000
-REPLACEMENTS: Final = 5
-QUIET_SECONDS: Final = 20
 LARGE_ROWS: Final = 5_200_000  # of 39 bytes: 200 MB
 
 
@@ -53,7 +51,7 @@ class Resident:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.versions = self._answer()["versions"]
+        self._answer()
         self.started_seconds = perf_counter() - began
 
     def ask(self, word: str) -> Any:
@@ -110,13 +108,18 @@ def settings_of(directory: Path, *lists: str) -> Path:
     return path
 
 
+def started(settings: Path) -> subprocess.Popen[bytes]:
+    """Start an update as the service does."""
+    command = [sys.executable, "-m", "screener", "--config", str(settings)]
+    return subprocess.Popen(
+        [*command, "lists", "update", "--background", "--json"], cwd=TOP, stdout=subprocess.DEVNULL
+    )
+
+
 def update(settings: Path) -> tuple[float, float]:
     """Update the lists of a screener; returns the seconds, and the most memory in megabytes."""
     began = perf_counter()
-    command = [sys.executable, "-m", "screener", "--config", str(settings)]
-    process = subprocess.Popen(
-        [*command, "lists", "update", "--background", "--json"], cwd=TOP, stdout=subprocess.DEVNULL
-    )
+    process = started(settings)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -124,9 +127,20 @@ def update(settings: Path) -> tuple[float, float]:
     return perf_counter() - began, usage.ru_maxrss / 1000
 
 
+@contextmanager
+def updating(settings: Path) -> Iterator[None]:
+    """Have an update run beside."""
+    process = started(settings)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def measure(directory: Path, progress: Progress) -> Iterator[Figure]:
     """Yield the figures as they come."""
-    steps = progress.add_task("making lists", total=REPLACEMENTS + 4)
+    steps = progress.add_task("making lists", total=4)
     with_list, without = settings_of(directory, "million"), settings_of(directory)
     write_list(directory / "million", 0)
     progress.update(steps, advance=1, description="compiling")
@@ -135,47 +149,35 @@ def measure(directory: Path, progress: Progress) -> Iterator[Figure]:
     yield Figure("memory of the process that compiles", megabytes, "MB")
     progress.update(steps, advance=1, description="deciding")
     with resident(without) as plain:
-        before = plain.ask("memory")["megabytes"]
+        before = plain.ask("memory")
         yield Figure("start-up without a list", plain.started_seconds, "s")
     with resident(with_list) as loaded:
         yield Figure("start-up with the list", loaded.started_seconds, "s", 2)
-        more = loaded.ask("memory")["megabytes"] - before
+        more = loaded.ask("memory") - before
         yield Figure("memory more than without a list", more, "MB", 60)
         spent = loaded.ask("verdicts")
         yield Figure("verdict, median", spent["median"], "µs", 20)
         yield Figure("verdict, 99th percentile", spent["p99"], "µs", 100)
-    with resident(with_list) as loaded:
-        yield from _replaced(loaded, directory, with_list, progress)
-        more = loaded.ask("memory")["megabytes"] - before
-        yield Figure("memory more, after replacing", more, "MB", 60)
-    progress.update(steps, advance=REPLACEMENTS, description="a file of 200 MB")
+    progress.update(steps, advance=1, description="replacing")
+    write_list(directory / "million", 2)
+    update(with_list)
+    beside = settings_of(directory, "beside")
+    write_list(directory / "beside", 3)
+    with resident(with_list) as loaded, updating(beside):
+        stalls = loaded.ask("stalls")
+        more = loaded.ask("memory") - before
+    yield Figure("stall of nothing, median", statistics.median(stalls["idle"]), "ms")
+    yield Figure("stall of nothing, worst", max(stalls["idle"]), "ms")
+    yield Figure("stall of replacing, median", statistics.median(stalls["replacing"]), "ms", 10)
+    yield Figure("stall of replacing, worst", max(stalls["replacing"]), "ms")
+    yield Figure("memory more, after replacing", more, "MB", 60)
+    progress.update(steps, advance=1, description="a file of 200 MB")
     large = settings_of(directory, "large")
     write_list(directory / "large", 1, LARGE_ROWS)
     size = (directory / "large").stat().st_size / 1e6
     seconds, megabytes = update(large)
     yield Figure(f"compiling a file of {size:.0f} MB", seconds, "s")
     yield Figure(f"memory of that ({LARGE_ROWS} rows)", megabytes, "MB", 600)
-
-
-def _replaced(
-    loaded: Resident, directory: Path, settings: Path, progress: Progress
-) -> Iterator[Figure]:
-    """Replace the list several times under a ticking event loop."""
-    loaded.ask("gap")
-    sleep(QUIET_SECONDS)
-    quiet = loaded.ask("gap")["longest"]
-    longest = []
-    for number in range(1, REPLACEMENTS + 1):
-        write_list(directory / "million", number)
-        before = loaded.ask("versions")
-        loaded.ask("gap")
-        update(settings)
-        while loaded.ask("versions") == before:
-            sleep(0.1)
-        longest.append(loaded.ask("gap")["longest"])
-    yield Figure(f"longest stall in {QUIET_SECONDS} s without replacing", quiet, "ms")
-    yield Figure("longest stall while it is replaced, median", statistics.median(longest), "ms", 10)
-    yield Figure(f"longest stall of all {REPLACEMENTS} times", max(longest), "ms")
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ import os
 import random
 import statistics
 import sys
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any
 
 from screener import logs, service
 from screener.domain.lists import Entry, ListName, Lists
@@ -24,7 +24,9 @@ from screener.service import Screener
 from screener.shared.watch import Watch
 
 CALLERS = 20_000
+PASSES = 5
 TICK = 0.001  # seconds
+REPLACEMENTS = 50
 
 
 def private_megabytes() -> float:
@@ -53,20 +55,24 @@ def verdicts(screener: Screener, watch: Watch) -> dict[str, float]:
     at = Circumstances(moment=datetime.now(UTC).astimezone())
     callers = [screener.identify(number, "") for number in shown]
     chance.shuffle(callers)
-    spent = []
-    for caller in callers:
-        began = perf_counter_ns()
-        decide(caller, lists, screener.household, at)
-        spent.append((perf_counter_ns() - began) / 1000)
-    spent.sort()
-    return {"median": statistics.median(spent), "p99": spent[len(spent) * 99 // 100]}
+    passes = []
+    for _ in range(PASSES):
+        spent = []
+        for caller in callers:
+            began = perf_counter_ns()
+            decide(caller, lists, screener.household, at)
+            spent.append((perf_counter_ns() - began) / 1000)
+        spent.sort()
+        passes.append((statistics.median(spent), spent[len(spent) * 99 // 100]))
+    # The quietest pass: in the others this process was more often made to wait for others.
+    return {"median": min(each[0] for each in passes), "p99": min(each[1] for each in passes)}
 
 
 class Ticker:
     """Notes the longest time in which the event loop did nothing else."""
 
     def __init__(self) -> None:
-        self.longest = 0.0
+        self._longest = 0.0
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -74,41 +80,55 @@ class Ticker:
         while True:
             await asyncio.sleep(TICK)
             now = perf_counter_ns()
-            self.longest = max(self.longest, (now - last) / 1e6 - TICK * 1e3)
+            self._longest = max(self._longest, (now - last) / 1e6 - TICK * 1e3)
             last = now
 
-    def take(self) -> dict[str, float]:
-        """Return the longest time in milliseconds since it was last taken."""
-        longest, self.longest = self.longest, 0.0
-        return {"longest": longest}
+    async def during(self, work: Awaitable[object]) -> float:
+        """Return the longest time in milliseconds while something was done, and a moment after."""
+        await asyncio.sleep(2 * TICK)
+        self._longest = 0.0
+        await work
+        await asyncio.sleep(2 * TICK)
+        return self._longest
+
+
+async def stalls(screener: Screener, watch: Watch) -> dict[str, list[float]]:
+    """Return the longest stalls in milliseconds: of as many replacements as moments without one."""
+    ticker = Ticker()
+    ticking = asyncio.create_task(ticker.run())
+    (name,) = screener.fraud_lists.sources
+    shelf = screener.fraud_lists.shelf(name)
+    idle, replacing = [], []
+    for number in range(REPLACEMENTS):
+        versions = shelf.files()
+        await asyncio.to_thread(shelf.point, file=versions[number % len(versions)])
+        before = watch.lists
+        began = perf_counter_ns()
+        replacing.append(await ticker.during(watch.look()))
+        if watch.lists == before:
+            raise RuntimeError("the list was not replaced")
+        idle.append(await ticker.during(asyncio.sleep((perf_counter_ns() - began) / 1e9)))
+    ticking.cancel()
+    return {"idle": idle, "replacing": replacing}
 
 
 async def live(screener: Screener) -> None:
     """Load the lists, and answer questions until there are no more."""
-    watch, ticker = Watch(screener.fraud_lists), Ticker()
+    watch = Watch(screener.fraud_lists)
     await watch.look()
-
-    def versions() -> dict[str, Any]:
-        return {"versions": [each.version for each in watch.lists]}
-
-    answers = {
-        "memory": lambda: {"megabytes": private_megabytes()},
-        "verdicts": lambda: verdicts(screener, watch),
-        "gap": ticker.take,
-        "versions": versions,
-    }
-    tasks = [
-        asyncio.create_task(watch.run(look_seconds=0.05)),
-        asyncio.create_task(ticker.run()),
-    ]
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    print(json.dumps(versions()), flush=True)
+    print(json.dumps(len(watch.lists)), flush=True)
     async for line in reader:
-        print(json.dumps(answers[line.decode().strip()]()), flush=True)
-    for task in tasks:
-        task.cancel()
+        match line.decode().strip():
+            case "memory":
+                answer: object = private_megabytes()
+            case "verdicts":
+                answer = verdicts(screener, watch)
+            case _:
+                answer = await stalls(screener, watch)
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
