@@ -230,6 +230,7 @@ def _configuration(directory: Path, exchange: Asterisk) -> Path:
     """Write the outside world's configuration: that of the exchange but for SIP and dialplan."""
     there = directory / "config" / "asterisk"
     shutil.copytree(TOP / "config" / "asterisk", there)
+    shutil.copy(TOP / "config" / "emergency-numbers", there.parent)
     (directory / "a" / "heard").mkdir(parents=True)
     place = exchange.place
     words = {
