@@ -1,6 +1,7 @@
 """The supervisor's lines in the log: they look as the screener's do, without its libraries."""
 
 import json
+import select
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, TextIO
@@ -37,6 +38,13 @@ class PlainLog:
             said = "".join(f" {key}={value!r}" for key, value in fields.items())
             stamp = f"{now.astimezone():%Y-%m-%d %H:%M:%S}"
             line = f"{stamp} [{level:9}] {event:30} [{_LOGGER}]{said}"
-        with suppress(OSError):  # a terminal that was closed is no reason to stop
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
+        if self._is_read():
+            with suppress(OSError):  # a terminal that was closed is no reason to stop
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
+
+    def _is_read(self) -> bool:
+        """Tell whether the line can be written without waiting: calls do not wait for a reader."""
+        ready = select.poll()
+        ready.register(self._stream, select.POLLOUT)
+        return any(what & select.POLLOUT for _, what in ready.poll(0))

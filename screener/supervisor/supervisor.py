@@ -160,8 +160,10 @@ class Supervisor:
         return None
 
     def _bury(self, worker: Worker) -> None:
-        with suppress(KeyError):
+        with suppress(KeyError):  # then it has closed the pipe, and all was heard
             self._selector.unregister(worker.pipe)
+            worker.hear()
+        self._door = worker.door or self._door
         worker.close()
         self._worker = None
 

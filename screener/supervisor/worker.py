@@ -50,7 +50,10 @@ class Worker:
 
     def hear(self) -> bool:
         """Take in what it says; False when it has closed the pipe."""
-        said = os.read(self.pipe, _MOST_BYTES)
+        try:
+            said = os.read(self.pipe, _MOST_BYTES)
+        except BlockingIOError:
+            return True
         if not said:
             return False
         if self.door is None:
