@@ -298,11 +298,14 @@ class Books(Section):
 
 
 class Call(Section):
-    """The limits of calls: ``ring_seconds`` in seconds, ``max_calls`` at the same time."""
+    """The limits of calls: two in seconds, and ``max_calls`` at the same time."""
 
     ring_seconds: Annotated[
         int, Field(ge=5, le=120, description="a whole number from 5 to 120")
     ] = 30
+    message_seconds: Annotated[
+        int, Field(ge=10, le=600, description="a whole number from 10 to 600")
+    ] = 120
     max_calls: Annotated[int, Field(ge=1, le=1000, description="a whole number from 1 to 1000")] = (
         100
     )

@@ -20,6 +20,7 @@ from screener.ari import Ari, Refused, TooOld
 from screener.ari.probe import Probe, probe
 from screener.audio import prompts
 from screener.audio.recording import Recordings
+from screener.audio.voice import caller_speaks
 from screener.books.book import origin_of
 from screener.books.carddav import CardDavBook
 from screener.books.contact import BookError
@@ -29,11 +30,13 @@ from screener.calls.switchboard import Switchboard
 from screener.doctor import Finding
 from screener.domain.call_record import CallRecord
 from screener.domain.caller import Caller
+from screener.domain.dialled import worth_knowing
 from screener.domain.lists import Entry, Lists
 from screener.domain.numbers import country, identify
 from screener.readiness import Readiness, State, readiness
 from screener.settings import Settings, SettingsError
 from screener.shared.watch import Watch
+from screener.store.call_details import CallDetailsFiles
 from screener.store.damage import is_gone
 from screener.store.database import Store, StoreError, open_store
 from screener.store.keeping import keep_store
@@ -215,8 +218,7 @@ class Screener:
 
     async def _unfinished(self, store: Store) -> list[CallRecord]:
         """Return the rows without an end, and those whose recording was not finished."""
-        if not await store.calls.flush(_FLUSH_SECONDS):
-            raise StoreError("the call log cannot be written, so it cannot be read either")
+        await self._written(store)
         rows = await store.calls.unfinished()
         known = {record.id for record in rows}
         for call_id in self._recordings.left_over():
@@ -224,6 +226,12 @@ class Screener:
             if record:
                 rows.append(record)
         return rows
+
+    @staticmethod
+    async def _written(store: Store) -> None:
+        """Wait until the call log says on disk what was kept so far; StoreError if it does not."""
+        if not await store.calls.flush(_FLUSH_SECONDS):
+            raise StoreError("the call log cannot be written, so it cannot be read either")
 
     def _desk(self, store: Store, watch: Watch) -> Desk:
         chosen = self._settings
@@ -240,6 +248,16 @@ class Screener:
                 log.warning("lists_as_last_known", error=str(error) or "the database is slow")
             return Lists(household=household, shared=watch.lists)
 
+        async def row(call_id: str) -> CallRecord | None:
+            await self._written(store)
+            return await store.calls.get(call_id)
+
+        async def dialled(number: str, at: datetime) -> None:
+            own = await store.calls.lines() if chosen.known.dialled else []
+            key = worth_knowing(number, await lists(), at, own=own, country=self.country)
+            if chosen.known.dialled and key and await store.lists.learn(key, at, chosen.known.days):
+                log.info("number_learnt", number=key)
+
         async def discard_raw(record: CallRecord) -> None:
             if await store.calls.flush(_FLUSH_SECONDS):
                 self._recordings.discard_raw(record)
@@ -253,10 +271,15 @@ class Screener:
             archive=self._recordings.archive,
             discard_raw=discard_raw,
             recorded_until=self._recordings.recorded_until,
+            caller_speaks=caller_speaks,
+            row=row,
+            details=CallDetailsFiles(self._recordings.live_directory),
+            dialled=dialled,
             now=lambda: datetime.now(UTC),
             media=partial(prompts.media, *place),
             prompt_seconds=lengths.__getitem__,
             ring_seconds=chosen.call.ring_seconds,
+            message_seconds=chosen.call.message_seconds,
             record_known=chosen.recordings.record_known,
         )
 

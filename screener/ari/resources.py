@@ -34,11 +34,6 @@ class Channels:
         path = f"channels/{quote(channel_id)}/play/{quote(playback_id)}"
         await self._request("POST", path, media=media)
 
-    async def set_variable(self, channel_id: str, variable: str, value: str) -> None:
-        """Set a channel variable for the dialplan."""
-        path = f"channels/{quote(channel_id)}/variable"
-        await self._request("POST", path, variable=variable, value=value)
-
     async def variable(self, channel_id: str, variable: str) -> str | None:
         """Return a channel variable, None where it is not set."""
         path = f"channels/{quote(channel_id)}/variable"

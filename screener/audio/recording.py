@@ -28,9 +28,14 @@ class Recordings:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
+    @property
+    def live_directory(self) -> Path:
+        """Where the dialplan writes, and nobody else."""
+        return self._directory / "live"
+
     def live(self, call_id: str) -> Path:
         """Return where the dialplan records a call (dialplan/ring.conf)."""
-        return self._directory / "live" / f"{call_id}.raw"
+        return self.live_directory / f"{call_id}.raw"
 
     def finished(self, record: CallRecord) -> Path:
         """Return where a call's finished recording lies; no caller's number is in the name."""
@@ -46,7 +51,7 @@ class Recordings:
 
     def left_over(self) -> list[str]:
         """Return the ids of the calls that are recorded now, or were and are not archived yet."""
-        return sorted(raw.stem for raw in (self._directory / "live").glob("*.raw"))
+        return sorted(raw.stem for raw in self.live_directory.glob("*.raw"))
 
     async def archive(self, record: CallRecord) -> Recording | None:
         """Turn what was recorded into the finished file; None where there is no sound.

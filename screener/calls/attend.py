@@ -30,10 +30,15 @@ async def attend(call: Call, desk: Desk, entry: Entry, work: Work) -> None:
     """
     try:
         await _see_through(call, desk, entry, work)
-        await _archive(entry)
+        await finish(entry)
     except asyncio.CancelledError:
         await let_go(call, entry)
         raise
+
+
+async def finish(entry: Entry) -> None:
+    """Finish the recording of a call that is over, and say in the log how it ended."""
+    await _archive(entry)
     if entry.record:
         log.info(
             "call_ended",

@@ -1,7 +1,7 @@
 """A call in our hands: its verbs, each of which returns when Asterisk has finished."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from typing import Final
@@ -22,8 +22,9 @@ from screener.calls.steps import (
     DIAL_STEPS,
     CallEnded,
     HandsetAnswered,
+    MessageOver,
     RingingEnded,
-    RingStep,
+    Step,
 )
 
 
@@ -109,26 +110,43 @@ class Call:
         self.held = False
 
     async def ring(self, seconds: int, *, recorded: bool) -> None:
-        """Let the dialplan ring the handset; ``ring_steps`` tells how it goes."""
-        extension = "recorded" if recorded else "unrecorded"
+        """Let the dialplan ring the handset; ``steps`` tells how it goes."""
+        # The seconds are part of the extension: after a variable that ARI has set, Asterisk lets
+        # the channel write no file any more, not even the dialplan's own (22.10).
+        extension = f"{'recorded' if recorded else 'unrecorded'}-{seconds}"
         async with self._gone_is_hung_up():
             await self._ari.applications.subscribe(self.id)
-            await self._ari.channels.set_variable(self.id, "RING_SECONDS", str(seconds))
             await self._ari.channels.continue_in_dialplan(self.id, "ring", extension)
         self.held = False
 
-    async def ring_steps(self) -> AsyncGenerator[RingStep, None]:
-        """Yield what becomes of the call in the dialplan; ends with RingingEnded or CallEnded.
+    async def take_message(self, seconds: int) -> None:
+        """Let the dialplan ask for a message of that length and record it; ``steps`` tells.
 
-        Has no limit of its own: people may talk as long as they like, and a ring ends with Dial.
-        But a call of which nothing is heard for long is looked after, as after a gap.
+        Raises RequestFailed where the dialplan knows nothing of messages.
+        """
+        extension = f"for-{seconds}"
+        there = f"DIALPLAN_EXISTS(message,{extension},1)"
+        async with self._gone_is_hung_up():
+            await self._ari.applications.subscribe(self.id)
+            # A channel that is sent to where nothing is would be hung up.
+            if await self._ari.channels.variable(self.id, there) != "1":
+                raise RequestFailed("continue", 404, "the dialplan has no [message]")
+            await self._ari.channels.continue_in_dialplan(self.id, "message", extension)
+        self.held = False
+
+    async def steps(self) -> AsyncGenerator[Step, None]:
+        """Yield what becomes of the call in the dialplan, until it comes back or is over.
+
+        The last is RingingEnded, MessageOver or CallEnded. Has no limit of its own: people may
+        talk as long as they like, and the dialplan ends a ring and a message. But a call of which
+        nothing is heard for long is looked after, as after a gap.
         """
         while True:
             match await self._ear.next_in_dialplan(self.limits.look):
                 case Dial(dialstatus=dialstatus) if dialstatus in DIAL_STEPS:
                     yield DIAL_STEPS[dialstatus]
-                case StasisStart(args=("rang", dialstatus), channel=channel):
-                    yield self._came_back(dialstatus, channel)
+                case StasisStart(args=("rang" | "message", *_), channel=channel) as back:
+                    yield self._came_back(back.args, channel)
                     return
                 case ChannelHangupRequest(soft=False):
                     self._hangup_requested = True
@@ -139,10 +157,10 @@ class Call:
                     missed = await self._catch_up()
                     if missed:
                         yield missed
-                    if isinstance(missed, RingingEnded | CallEnded):
+                    if isinstance(missed, RingingEnded | MessageOver | CallEnded):
                         return
 
-    def unread_steps(self) -> Iterator[RingStep]:
+    def unread_steps(self) -> Iterator[Step]:
         """Yield what was heard of the handset and not read yet, without waiting for more."""
         for event in self._ear.unread():
             if isinstance(event, Dial) and event.dialstatus in DIAL_STEPS:
@@ -151,7 +169,8 @@ class Call:
     async def hand_back(self) -> None:
         """Give the call back to the dialplan, and keep trying as long as the caller is there.
 
-        It warns and rings there, or, after the ring, tells the caller that nobody came.
+        It warns and rings there; after a ring it tells the caller that nobody came, after a
+        message it takes its leave.
         """
         if not self._in_stasis:
             self.held = await self._enter_stasis()
@@ -173,23 +192,27 @@ class Call:
         """Take up a call of which nothing was heard for a while: a gap, an earlier screener.
 
         True if it stands in the middle of being screened, which cannot be taken up again; else
-        ``ring_steps`` goes on with it.
+        ``steps`` goes on with it.
         """
         self.held = channel.stasis_args is not None
         match channel.stasis_args:
-            case ("rang", _) as args:
-                self._ear.put(StasisStart(self.id, channel, args))
+            case ("rang" | "message", *_) as args:
+                self._ear.put(StasisStart(self.id, channel, tuple(args)))
             case None:
                 self._ear.put(Reconnected(self.id))
             case _:
                 return True
         return False
 
-    def _came_back(self, dialstatus: str, channel: Channel) -> RingingEnded:
+    def _came_back(self, args: Sequence[str], channel: Channel) -> RingingEnded | MessageOver:
+        """Take the call in hand again, with the dialplan's word on what it did and how it went."""
         self.held = True
         self.answered = channel.state == "Up"
+        if args[0] == "message":
+            self._way_back = ("message", "over")
+            return MessageOver()
         self._way_back = ("ring", "over")
-        return RingingEnded(dialstatus)
+        return RingingEnded(args[1] if len(args) > 1 else "")
 
     async def _enter_stasis(self) -> bool:
         """Wait for StasisStart, the one sign that a claimed call is ours."""
@@ -206,10 +229,12 @@ class Call:
         return self._in_stasis
 
     async def _find_way_back(self) -> None:
-        """Listen on, and look whether it has rung unheard; neither stops a call going back."""
+        """Listen on, and look what it has been through unheard; neither stops a call going back."""
         try:
             await self._ari.applications.subscribe(self.id)
-            if await self._ari.channels.variable(self.id, "DIALSTATUS"):
+            if await self._ari.channels.variable(self.id, "MESSAGE"):
+                self._way_back = ("message", "over")
+            elif await self._ari.channels.variable(self.id, "DIALSTATUS"):
                 self._way_back = ("ring", "over")
         except NotFound:
             raise
@@ -227,14 +252,14 @@ class Call:
         if self._ear.heard_of(ChannelHangupRequest, ChannelDestroyed):
             raise CallerHungUp
 
-    async def _catch_up(self) -> RingStep | None:
+    async def _catch_up(self) -> Step | None:
         """After a gap: listen again, and return what was missed, as far as it still shows."""
         try:
             await self._ari.applications.subscribe(self.id)
             channel = await self._ari.channels.get(self.id)
             match channel.stasis_args:
-                case ("rang", dialstatus):
-                    return self._came_back(dialstatus, channel)
+                case ("rang" | "message", *_) as args:
+                    return self._came_back(args, channel)
                 case None if await self._ari.channels.variable(self.id, "DIALSTATUS") == "ANSWER":
                     return HandsetAnswered()
         except NotFound:

@@ -9,6 +9,7 @@ from screener.domain.call_record import CallRecord, Recording
 from screener.domain.caller import Caller
 from screener.domain.household import Household
 from screener.domain.lists import Lists
+from screener.store.call_details import CallDetailsFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,10 @@ class Desk:
     what was last known. ``shows_numbers`` tells whether a caller on this line ever showed one.
     ``keep`` never waits. ``archive`` turns what was recorded under a call's id into the finished
     recording, None where nothing was; ``discard_raw`` drops what that was made from, once the call
-    log holds it on disk; ``recorded_until`` is when its last sound was written.
+    log holds it on disk; ``recorded_until`` is when its last sound was written. ``caller_speaks``
+    listens to a finished recording. ``row`` is what the call log on disk holds of a call, and
+    raises StoreError; ``details`` is what the dialplan tells of it. ``dialled`` hears what the
+    household dialled, and when, and raises StoreError.
     """
 
     identify: Callable[[str, str], Caller]
@@ -30,8 +34,13 @@ class Desk:
     archive: Callable[[CallRecord], Awaitable[Recording | None]]
     discard_raw: Callable[[CallRecord], Awaitable[None]]
     recorded_until: Callable[[CallRecord], datetime | None]
+    caller_speaks: Callable[[Recording], Awaitable[bool]]
+    row: Callable[[str], Awaitable[CallRecord | None]]
+    details: CallDetailsFiles
+    dialled: Callable[[str, datetime], Awaitable[None]]
     now: Callable[[], datetime]
     media: Callable[[Prompt], str]
     prompt_seconds: Callable[[Prompt], float]
     ring_seconds: int
+    message_seconds: int
     record_known: bool

@@ -6,15 +6,17 @@ from typing import Any, Self
 
 from screener.calls.call import Call
 from screener.calls.desk import Desk
+from screener.domain.call_details import CallDetails, completed
 from screener.domain.call_record import CallRecord, Disposition, EndedBy
 from screener.domain.caller import Caller
-from screener.domain.policy import Decision
+from screener.domain.policy import FOR_HELP, Decision
 
 
 class Entry:
     """The growing record of one call; there is nothing to write before the verdict.
 
-    ``if_caller_leaves`` is what becomes of the call should the caller hang up just now.
+    ``if_caller_leaves`` is what becomes of the call should the caller hang up just now; where it
+    is FAILED_OPEN, nobody here knows, and the dialplan's details decide.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -63,9 +65,20 @@ class Entry:
             self._note(answered_at=self._desk.now())
 
     def failed_open(self) -> None:
-        """Write down that something broke and the dialplan has the call, however it ends there."""
-        if self.record and self.record.ended_at is None:
+        """Write down that something broke and the dialplan has the call, however it ends there.
+
+        Calls for help are the dialplan's by right: nothing of theirs fails with us.
+        """
+        if self.record and self.record.disposition is None and not self._is_for_help:
             self._note(disposition=Disposition.FAILED_OPEN)
+
+    def message_over(self) -> None:
+        """Write down that the caller had the time for a message; whether they used it shows later.
+
+        Nothing that happens after this takes the message back.
+        """
+        if self.record and self.record.disposition is None:
+            self._note(disposition=Disposition.NO_MESSAGE)
 
     def close(
         self, disposition: Disposition, by: EndedBy | None, at: datetime | None = None
@@ -78,25 +91,63 @@ class Entry:
                 ended_at=at or self._desk.now(),
             )
 
+    def left(self, by: EndedBy) -> None:
+        """Close the row of a call that ended on the caller's side, as far as it had come."""
+        if self.answered:
+            self.close(Disposition.ANSWERED, by)
+        elif self.if_caller_leaves is Disposition.FAILED_OPEN:
+            if not self.complete() and not self._is_for_help:  # else it is told in a moment
+                self.close(Disposition.FAILED_OPEN, by)
+        elif self.if_caller_leaves is Disposition.ABANDONED_BEFORE_MESSAGE and self._is_recorded:
+            self.close(Disposition.NO_MESSAGE, by)
+        else:
+            self.close(self.if_caller_leaves, by)
+
     def close_unseen(self) -> None:
         """Close the row of a call whose end nobody saw, as truthfully as what is left allows."""
-        if self.record:
-            self.close(
-                Disposition.ANSWERED if self.answered else Disposition.FAILED_OPEN,
-                None,
-                self._desk.recorded_until(self.record),
-            )
+        if self.record and not self.complete():
+            lost = Disposition.ABANDONED_RINGING if self._is_for_help else Disposition.FAILED_OPEN
+            fate = Disposition.ANSWERED if self.answered else lost
+            self.close(fate, None, self._desk.recorded_until(self.record))
+
+    def complete(self) -> bool:
+        """Write down what the dialplan knows beyond the row; False if it tells nothing (yet)."""
+        details = self._desk.details.of(self.record.id) if self.record else None
+        if self.record and details and not self.says_all(details):
+            self._write(completed(self.record, details, recorded=self._is_recorded))
+        return details is not None
+
+    def says_all(self, details: CallDetails) -> bool:
+        """Tell whether the row is closed and holds all that the dialplan knows."""
+        return (
+            self.record is not None
+            and completed(self.record, details, recorded=self._is_recorded) == self.record
+        )
 
     async def archive(self) -> None:
         """Finish the recording, if there is one, and write down where it lies.
 
-        Raises OSError; what Asterisk recorded is still there then, for another try.
+        Whether the caller left a message is heard in it. Raises OSError; what Asterisk recorded
+        is still there then, for another try.
         """
-        if self.record:
-            recording = await self._desk.archive(self.record)
-            if recording:
-                self._note(recording=recording)
-                await self._desk.discard_raw(self.record)
+        if self.record is None:
+            return
+        recording = await self._desk.archive(self.record)
+        if recording:
+            disposition = self.record.disposition
+            if disposition is Disposition.NO_MESSAGE and await self._desk.caller_speaks(recording):
+                disposition = Disposition.MESSAGE
+            self._note(recording=recording, disposition=disposition)
+            await self._desk.discard_raw(self.record)
+
+    @property
+    def _is_for_help(self) -> bool:
+        return self.record is not None and self.record.decision.rule in FOR_HELP
+
+    @property
+    def _is_recorded(self) -> bool:
+        recorded = self.record and (self.record.recording or self._desk.recorded_until(self.record))
+        return bool(recorded)
 
     def _note(self, **changes: Any) -> None:
         if self.record:

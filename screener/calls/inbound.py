@@ -14,11 +14,12 @@ from screener.calls.steps import (
     HandsetAnswered,
     HandsetCalled,
     HandsetRinging,
+    MessageOver,
     RingingEnded,
-    RingStep,
+    Step,
 )
 from screener.domain.call_record import Disposition, EndedBy
-from screener.domain.policy import Circumstances, Decision, Rule, Verdict, decide
+from screener.domain.policy import FOR_HELP, Circumstances, Decision, Verdict, decide
 
 log: Final = structlog.get_logger(__name__)
 
@@ -35,9 +36,9 @@ async def inbound(call: Call, desk: Desk, entry: Entry) -> None:
             await call.hang_up(HangupCause.CALL_REJECTED)
             entry.close(Disposition.BLOCKED, EndedBy.SCREENER)
         case Verdict.PASS:
-            known = decision.rule not in {Rule.EMERGENCY, Rule.EMERGENCY_WINDOW}
+            known = decision.rule not in FOR_HELP
             await put_through(call, desk, entry, recorded=known and desk.record_known)
-        case Verdict.SCREEN | Verdict.MESSAGE:
+        case Verdict.SCREEN:
             await call.answer()
             entry.if_caller_leaves = Disposition.ABANDONED_IN_WARNING
             if await call.play(desk.media(Prompt.WARNING), desk.prompt_seconds(Prompt.WARNING)):
@@ -45,19 +46,34 @@ async def inbound(call: Call, desk: Desk, entry: Entry) -> None:
                 log.debug("warned")
                 entry.if_caller_leaves = Disposition.ABANDONED_AFTER_WARNING
             await put_through(call, desk, entry, recorded=True)
+        case Verdict.MESSAGE:
+            entry.if_caller_leaves = Disposition.ABANDONED_BEFORE_MESSAGE
+            await call.take_message(desk.message_seconds)
+            await follow(call, desk, entry)
 
 
 async def write_down(call: Call, desk: Desk, entry: Entry) -> Decision:
     """Find out who it is, what is to happen and why, and open the row of the log with that."""
     caller = desk.identify(call.number, call.name)
     circumstances = Circumstances(
-        moment=desk.now().astimezone(),
+        moment=(call.began_at or desk.now()).astimezone(),
         emergency_window=call.emergency_window,
         numbers_shown=desk.shows_numbers(call.line),
     )
     decision = decide(caller, await desk.lists(), desk.household, circumstances)
     entry.decided(call, caller, decision)
     return decision
+
+
+async def write_down_unscreened(call: Call, desk: Desk, entry: Entry, *, taken: bool) -> None:
+    """Open the row of a call that passed us by, with what would have been decided.
+
+    ``taken`` if the dialplan did anything with it before the caller was gone.
+    """
+    entry.if_caller_leaves = Disposition.FAILED_OPEN
+    await write_down(call, desk, entry)
+    if taken:
+        entry.failed_open()
 
 
 async def put_through(call: Call, desk: Desk, entry: Entry, *, recorded: bool) -> None:
@@ -68,25 +84,24 @@ async def put_through(call: Call, desk: Desk, entry: Entry, *, recorded: bool) -
 
 async def follow(call: Call, desk: Desk, entry: Entry) -> None:
     """Write down what becomes of a call in the dialplan, and end it when it comes back."""
-    async with aclosing(call.ring_steps()) as steps:
+    async with aclosing(call.steps()) as steps:
         async for step in steps:
             note(step, entry)
             match step:
                 case CallEnded(by_caller=None):
                     entry.close_unseen()
                 case CallEnded(by_caller=by_caller):
-                    entry.close(
-                        Disposition.ANSWERED if entry.answered else entry.if_caller_leaves,
-                        EndedBy.CALLER if by_caller else EndedBy.NETWORK,
-                    )
+                    entry.left(EndedBy.CALLER if by_caller else EndedBy.NETWORK)
                 case RingingEnded(dialstatus="ANSWER"):
                     entry.close(Disposition.ANSWERED, EndedBy.HOUSEHOLD)
                     await call.hang_up(HangupCause.NORMAL_CLEARING)
                 case RingingEnded(dialstatus=dialstatus):
                     await turn_away(call, desk, entry, dialstatus)
+                case MessageOver():
+                    await take_leave(call, desk, entry)
 
 
-def note(step: RingStep, entry: Entry) -> None:
+def note(step: Step, entry: Entry) -> None:
     """Write down how far the call has come with the handset."""
     match step:
         case HandsetCalled():
@@ -101,8 +116,7 @@ def left(call: Call, entry: Entry) -> None:
     """Write down that the caller is gone, with what was heard and not yet read before."""
     for step in call.unread_steps():
         note(step, entry)
-    disposition = Disposition.ANSWERED if entry.answered else entry.if_caller_leaves
-    entry.close(disposition, EndedBy.CALLER)
+    entry.left(EndedBy.CALLER)
 
 
 # What Dial says of a handset that did not answer: what that is in the log, what the caller is
@@ -122,3 +136,12 @@ async def turn_away(call: Call, desk: Desk, entry: Entry, dialstatus: str) -> No
         await call.play(desk.media(prompt), desk.prompt_seconds(prompt))
     await call.hang_up(cause)
     entry.close(disposition, EndedBy.SCREENER)
+
+
+async def take_leave(call: Call, desk: Desk, entry: Entry) -> None:
+    """Thank a caller for their message, or for trying, and end the call."""
+    entry.message_over()
+    prompt = Prompt.MESSAGE_KEPT
+    await call.play(desk.media(prompt), desk.prompt_seconds(prompt))
+    await call.hang_up(HangupCause.NORMAL_CLEARING)
+    entry.close(Disposition.NO_MESSAGE, EndedBy.SCREENER)

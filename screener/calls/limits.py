@@ -12,4 +12,5 @@ class Limits:
     hangup: float = 0.1  # for a hangup to show that a failing command already met
     pause: float = 1.0  # between two tries of what Asterisk or the database refused
     look: float = 60.0  # without a word about a call in the dialplan, before Asterisk is asked
+    details: float = 1.0  # between two looks for calls that the dialplan carried alone
     let_go: float = 2.0  # for handing a call back when the screener stops

@@ -28,16 +28,21 @@ class RingingEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageOver:
+    """The caller has said what they had to say, or nothing, and is still there."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """The caller's leg is gone. ``by_caller`` is None where a gap hid who ended it."""
 
     by_caller: bool | None
 
 
-RingStep = HandsetCalled | HandsetRinging | HandsetAnswered | RingingEnded | CallEnded
+Step = HandsetCalled | HandsetRinging | HandsetAnswered | RingingEnded | MessageOver | CallEnded
 
 # What ARI's Dial event says, in our words.
-DIAL_STEPS: Final[Mapping[str, RingStep]] = {
+DIAL_STEPS: Final[Mapping[str, Step]] = {
     "": HandsetCalled(),
     "RINGING": HandsetRinging(),
     "PROGRESS": HandsetRinging(),

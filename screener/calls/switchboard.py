@@ -1,8 +1,8 @@
 """Takes the calls that Asterisk offers, one task each, and leaves none behind."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -14,10 +14,10 @@ from screener.calls.attend import Work, attend, let_go
 from screener.calls.call import Call
 from screener.calls.desk import Desk
 from screener.calls.entry import Entry
-from screener.calls.inbound import follow, inbound, write_down
+from screener.calls.inbound import follow, inbound, write_down_unscreened
+from screener.calls.late_entries import LateEntries
 from screener.calls.limits import Limits
 from screener.domain.call_record import CallRecord, Disposition
-from screener.domain.policy import Rule
 from screener.store.database import StoreError
 
 log: Final = structlog.get_logger(__name__)
@@ -49,6 +49,8 @@ class Switchboard:
         self._max_calls = max_calls
         self._limits = limits
         self._calls: dict[str, Call] = {}
+        self._late: set[str] = set()  # those of them that are over and only written up
+        self._done: set[str] = set()  # calls that were at hand at some time since the last stock
         self._stale = asyncio.Event()
         self._draining = False
 
@@ -57,6 +59,8 @@ class Switchboard:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_stock(tasks))
+                late = LateEntries(self._desk, self._take_up, self._calls)
+                tasks.create_task(late.keep_up(self._limits.details))
                 while True:
                     self._put_to_work(await self._ari.arrivals.get(), tasks)
         finally:
@@ -88,7 +92,7 @@ class Switchboard:
                 self._stale.set()
 
     def _has_room(self) -> bool:
-        return not self._draining and len(self._calls) < self._max_calls
+        return not self._draining and len(self._calls) - len(self._late) < self._max_calls
 
     def _begin(
         self,
@@ -110,8 +114,23 @@ class Switchboard:
             try:
                 await attend(call, self._desk, entry, work)
             finally:
-                del self._calls[call.id]
-                call.close()
+                self._forget(call)
+
+    @contextmanager
+    def _take_up(self, channel: Channel) -> Iterator[Call]:
+        """Have a call at hand that is over, so that nobody else sees to it."""
+        call = self._calls[channel.id] = Call(self._ari, channel, self._limits, held=False)
+        self._late.add(call.id)
+        try:
+            yield call
+        finally:
+            self._late.remove(call.id)
+            self._forget(call)
+
+    def _forget(self, call: Call) -> None:
+        self._calls.pop(call.id, None)
+        self._done.add(call.id)
+        call.close()
 
     async def _screen(self, call: Call, entry: Entry) -> None:
         """Screen a call, if it can be had."""
@@ -149,10 +168,7 @@ class Switchboard:
         if call.id in rows:
             entry.record = rows[call.id]
         else:
-            decision = await write_down(call, self._desk, entry)
-            # Those are the dialplan's by right.
-            if decision.rule not in {Rule.EMERGENCY, Rule.EMERGENCY_WINDOW}:
-                entry.failed_open()
+            await write_down_unscreened(call, self._desk, entry, taken=True)
 
     async def _let_the_rest_go(self) -> None:
         """Hand back the calls that came too late for a task to attend to them."""
@@ -188,10 +204,10 @@ class Switchboard:
 
     async def _take_stock(self, tasks: asyncio.TaskGroup) -> None:
         """See to the calls that are there and in nobody's hands, and to rows left open."""
-        attended = set(self._calls)  # their rows may be closed by the time they are read
+        self._done = set(self._calls)  # their rows may be closed by the time they are read
         there = {channel.id: channel for channel in await self._ari.channels.list()}
         ours = set(await self._ari.applications.channel_ids())
         held = {each for each in ours & there.keys() if there[each].stasis_args is not None}
         rows = {record.id: record for record in await self._unfinished()}
-        for call_id in (held | rows.keys()) - attended - self._calls.keys():
+        for call_id in (held | rows.keys()) - self._done - self._calls.keys():
             self._resume(there.get(call_id, Channel(call_id)), rows.get(call_id), tasks)

@@ -20,7 +20,11 @@ class Disposition(StrEnum):
     ABANDONED_IN_WARNING = "abandoned_in_warning"
     ABANDONED_AFTER_WARNING = "abandoned_after_warning"
     ABANDONED_RINGING = "abandoned_ringing"
+    ABANDONED_BEFORE_MESSAGE = "abandoned_before_message"
+    MESSAGE = "message"
+    NO_MESSAGE = "no_message"
     BLOCKED = "blocked"
+    GAVE_WAY = "gave_way"
     FAILED_OPEN = "failed_open"
 
 

@@ -30,6 +30,10 @@ class Rule(StrEnum):
     CLASS = "class"
 
 
+FOR_HELP = frozenset({Rule.EMERGENCY, Rule.EMERGENCY_WINDOW})
+"""Calls by these rules are the dialplan's by right: it rings them, with a screener or without."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """A verdict, the rule that gave it, why in words a machine can match, and the list entry.

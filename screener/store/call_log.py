@@ -106,6 +106,10 @@ class CallLog:
         """Learn from the rows which lines show numbers; StoreError if they cannot be read."""
         self._showing |= await self._lines(calls.c.caller_class.not_in(WITHOUT_NUMBER))
 
+    async def lines(self) -> list[str]:
+        """Return the lines that had calls; StoreError if they cannot be read."""
+        return sorted(await self._lines(true()))
+
     async def lines_without_numbers(self) -> list[str]:
         """Return the lines that had calls, none with a number; StoreError if it cannot be read."""
         return sorted(await self._lines(true()) - self._showing)

@@ -9,11 +9,9 @@ from sqlalchemy import Row, Select, bindparam, delete
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from screener.domain.dialled import DIALLED
 from screener.domain.lists import Entry, ListName
 from screener.store.tables import list_entries
-
-DIALLED = "dialled"
-"""The origin of numbers that the household dialled."""
 
 Entries = Mapping[str, Entry]
 

@@ -10,9 +10,9 @@ import structlog
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from screener.domain.dialled import DIALLED
 from screener.domain.lists import Entry, ListName, patterns_covering
 from screener.store.entries import (
-    DIALLED,
     Change,
     Entries,
     adding,

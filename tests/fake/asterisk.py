@@ -8,10 +8,14 @@ import itertools
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tests.fake.door import Door
-from tests.fake.people import Caller, Handset, Where
+from tests.fake.people import EMERGENCY, Caller, Handset, Where
 from tests.fake.wire import Answer, Command, Json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Query = dict[str, str]
 
@@ -37,6 +41,8 @@ class FakeAsterisk(Door):
         self.early = True
         self.hangup_takes_time = False
         self.prompts_play = True
+        self.takes_messages = True
+        self.live: Path | None = None  # where it records calls, and tells of those that are over
         self._claim_seconds = claim_seconds
         self._tasks: set[asyncio.Task[None]] = set()
         self._ids = itertools.count(1)
@@ -54,11 +60,19 @@ class FakeAsterisk(Door):
         name: str = "",
         line: str = "0398765432",
         handset: Handset = Handset.ANSWERS,
+        *,
+        window: bool = False,
     ) -> Caller:
-        """Let somebody call: offered to all screeners, or put into the hands of ``screener``."""
-        caller = Caller(self, f"{id(self)}.{next(self._ids)}", number, name, line, handset)
+        """Let somebody call: offered to all screeners, or put into the hands of ``screener``.
+
+        In an emergency ``window``, and from emergency numbers, past all screeners.
+        """
+        call_id = f"{id(self)}.{next(self._ids)}"
+        caller = Caller(self, call_id, number, name, line, handset, window=window)
         self.callers.append(caller)
-        if self.has_broadcast:
+        if window or number in EMERGENCY:
+            self.go_on(caller, "ring", "unrecorded")
+        elif self.has_broadcast:
             caller.where = Where.OFFERED
             for application in {each.application for each in self.lines}:
                 if self.offered_to.search(application):
@@ -88,6 +102,8 @@ class FakeAsterisk(Door):
 
     def go_on(self, caller: Caller, context: str, extension: str) -> None:
         """Let the caller go on in the dialplan, as far as that goes without a screener."""
+        extension, _, seconds = extension.partition("-")
+        caller.seconds = int(seconds) if seconds else caller.seconds
         caller.where = Where.DIALPLAN
         caller.been_in.append(f"{context}/{extension}")
         caller.app = "NoOp"
@@ -101,10 +117,20 @@ class FakeAsterisk(Door):
             case "without-screener", _ if caller.is_there:
                 caller.state = "Up"
                 caller.heard.append("warning from the dialplan")
+                caller.warned_by_dialplan = True
                 await self.settled()
                 if caller.is_there and not caller.hanging:
                     self.go_on(caller, "ring", "recorded")
             case "ring", "over" if caller.is_there:
+                self._destroy(caller)
+            case "message", "for" if caller.is_there:
+                assert self.live
+                await caller.leaves_message(self.live / f"{caller.id}.raw")
+                if caller.is_there and not caller.hanging:
+                    application = caller.application or "screener"
+                    self._enter_stasis(caller, application, ["message"], "message")
+            case "message", "over" if caller.is_there:
+                caller.heard.append("message_kept from the dialplan")
                 self._destroy(caller)
             case "ring", _ if caller.is_there:
                 await caller.ring()
@@ -140,6 +166,12 @@ class FakeAsterisk(Door):
         if caller.where is Where.OFFERED:
             self.go_on(caller, "without-screener", "s")
 
+    def makes_way(self, caller: Caller) -> None:
+        """End a call that is not a talk yet: the household calls for help on its channel."""
+        if caller.is_there and not caller.hanging and not caller.picked_up:
+            caller.gave_way = caller.hanging = True
+            self._destroy(caller)
+
     def hang_up(self, caller: Caller) -> None:
         """Tell that the caller hung up; what follows may take a moment."""
         if not caller.is_there or caller.hanging:
@@ -169,6 +201,8 @@ class FakeAsterisk(Door):
         elif caller.rings:
             caller.dial("CANCEL")
         caller.tell_end({"type": "ChannelHangupRequest", "soft": True, "cause": 16})
+        if self.live:
+            (self.live / f"{caller.id}.cdr").write_text(caller.details())
         caller.tell_end({"type": "ChannelDestroyed", "cause": 16})
         caller.is_gone.set()
 
@@ -227,6 +261,8 @@ class FakeAsterisk(Door):
         match method, *verb:
             case ["GET"]:
                 return 200, caller.json()
+            case "GET", "variable" if query["variable"].startswith("DIALPLAN_EXISTS(message,"):
+                return 200, {"value": "1" if self.takes_messages else "0"}
             case "GET", "variable":
                 if query["variable"] not in caller.variables:
                     return 404, {"message": "Provided variable was not found"}
@@ -246,9 +282,6 @@ class FakeAsterisk(Door):
                 return _NO_CONTENT
             case "POST", "play", playback_id:
                 return self._play(caller, playback_id, query["media"])
-            case "POST", "variable":
-                caller.variables[query["variable"]] = query["value"]
-                return _NO_CONTENT
             case "POST", "continue":
                 if caller.leave_stasis() and not caller.hanging:
                     self.go_on(caller, query["context"], query["extension"])

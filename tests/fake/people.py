@@ -1,16 +1,22 @@
 """The people on the line: a caller with a channel of the fake Asterisk, and the household."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from tests.fake.wire import Json
 
 if TYPE_CHECKING:
     from tests.fake.asterisk import FakeAsterisk
+
+
+EMERGENCY = {"110", "118", "119"}
 
 
 class Where(Enum):
@@ -43,6 +49,7 @@ class Caller:
     name: str
     line: str
     handset: Handset
+    window: bool  # the household called for help a while ago
     where: Where = Where.OFFERED
     state: str = "Ring"
     application: str = ""
@@ -54,6 +61,15 @@ class Caller:
     been_in: list[str] = field(default_factory=list)  # context/extension of the dialplan
     variables: dict[str, str] = field(default_factory=dict)
     subscribed: set[str] = field(default_factory=set)
+    seconds: int = 0  # to ring, or for a message, as the screener says
+    speaks: bool = True  # when asked for a message
+    began: float = field(default_factory=time.time)
+    rung_at: float | None = None
+    answered_at: float | None = None
+    warned_by_dialplan: bool = False
+    asked_for_message: bool = False
+    message_taken: bool = False  # the tone was heard
+    gave_way: bool = False
     was_held: bool = False
     was_called: bool = False  # an INVITE went to the handset
     came_back: bool = False  # after the ring
@@ -86,8 +102,38 @@ class Caller:
                 "app_name": self.app,
                 "app_data": self.app_data,
             },
-            "channelvars": {"LINE": self.line},
+            "channelvars": {
+                "LINE": self.line,
+                "EMERGENCY_WINDOW": "1" if self.window else "",
+                "GAVE_WAY": "1" if self.gave_way else "",
+            },
         }
+
+    def details(self) -> str:
+        """Return what the dialplan writes of the call when it is over."""
+        talked = None if self.answered_at is None else time.time() - self.answered_at
+        by = "household" if self.household_hung_up else "caller" if self.hung_up else ""
+        told = {
+            "direction": "incoming",
+            "number": self.number,
+            "name": self.name,
+            "line": self.line,
+            "began": f"{self.began:.3f}",
+            "ended": f"{time.time():.3f}",
+            "state": self.state,
+            "answered_seconds": "" if talked is None else str(int(talked)),
+            "dialled": "1" if self.rung_at else "",
+            "rang": f"{self.rung_at:.3f}" if self.rung_at else "",
+            "dialstatus": "CANCEL" if self.rings and not self.dialstatus else self.dialstatus,
+            "warned": "1" if self.warned_by_dialplan else "",
+            "window": "1" if self.window else "",
+            "window_until": "",
+            "emergency": "1" if self.number in EMERGENCY else "",
+            "gave_way": "1" if self.gave_way else "",
+            "message": "1" if self.asked_for_message else "",
+            "hung_up_by": by,
+        }
+        return "&".join(f"{key}={quote(value)}" for key, value in told.items()) + "\n"
 
     # ---- what people do ------------------------------------------------------------------------
 
@@ -125,6 +171,9 @@ class Caller:
     def tell(self, event: Json) -> bool:
         """Tell of something that is true while the caller is there; False if that is over."""
         starts = event["type"] == "StasisStart"  # comes even to a caller who just hangs up
+        if not self.subscribed:
+            self.asterisk.passes(f"{event['type']}, and nobody listens")
+            return self.is_there and not self.hanging
         told = [
             self.asterisk.tell(
                 application, event, lambda: self.is_there and (starts or not self.hanging)
@@ -181,6 +230,7 @@ class Caller:
         if self.handset is Handset.UNREGISTERED:
             self.dialstatus = self.variables["DIALSTATUS"] = "CHANUNAVAIL"
             return
+        self.rung_at = time.time()
         await self._step(partial(self.dial, ""))
         await self._step(partial(self.dial, "RINGING"))
         match self.handset:
@@ -205,10 +255,27 @@ class Caller:
         if self.dial(dialstatus):
             self.dialstatus = self.variables["DIALSTATUS"] = dialstatus
             if dialstatus == "ANSWER":
-                self.state, self.picked_up = "Up", True
+                self.state, self.picked_up, self.answered_at = "Up", True, time.time()
 
     def _household_hangs_up(self) -> None:
         self.household_hung_up = True
+
+    async def leaves_message(self, recording: Path) -> None:
+        """Hear the prompt, and after the tone say something for a second, or nothing."""
+        self.app, self.app_data, self.variables["MESSAGE"] = "Playback", "message,noanswer", "1"
+        self.asked_for_message, self.state = True, "Up"
+        await self._step(lambda: self.asterisk.passes("the tone"))
+        if self.hanging or not self.is_there:
+            return
+        self.message_taken = True
+        self.heard.append("message")
+        recording.write_bytes((b"\0\x20\0\0" if self.speaks else b"\0\0\0\0") * 8000)
+        if self.handset is Handset.BY_HAND:
+            await self._household.get()
+        await self._step(lambda: self.asterisk.passes("the end of the message"))
+
+    def message_ends(self) -> None:
+        self._household.put_nowait("message")
 
     async def _step(self, what: Callable[[], object]) -> None:
         """Let something happen once the screener knows all that came before it."""

@@ -12,29 +12,36 @@ from screener.ari import Ari
 from screener.ari.limits import Limits as AriLimits
 from screener.audio.prompts import Prompt
 from screener.audio.recording import Recordings
+from screener.audio.voice import caller_speaks
 from screener.calls.desk import Desk
 from screener.calls.limits import Limits as CallLimits
 from screener.calls.switchboard import Switchboard
-from screener.domain.call_record import CallRecord
+from screener.domain.call_record import CallRecord, Recording
+from screener.domain.caller import NumberClass
 from screener.domain.household import Household, Profile, verdicts_of
 from screener.domain.lists import Entry, ListName, Lists
 from screener.domain.numbers import country, identify
+from screener.domain.policy import Verdict
+from screener.store.call_details import CallDetailsFiles
 from screener.store.database import Store
 from tests.fake.asterisk import FakeAsterisk
 from tests.fake.people import Caller
 
 STRANGER, FRIEND, FRAUDSTER, FOREIGNER = "0312345678", "0312340001", "0312340002", "+18005551234"
+SELLER, POLICE = "0120123456", "110"  # the one can leave a message
 
 # Short where a test waits for them to run out, long where that would be a fault.
 ARI_LIMITS = AriLimits(request=0.4, first_delay=0.01, longest_delay=0.05)
-CALL_LIMITS = CallLimits(claimed=0.4, playback_slack=1.0, pause=0.02, let_go=2.0)
+CALL_LIMITS = CallLimits(claimed=0.4, playback_slack=1.0, pause=0.02, details=0.02, let_go=2.0)
 
 
 def entry(list_name: ListName, number: str) -> Entry:
     return Entry(list_name=list_name, number=number, note="", origin="household", added_at=None)
 
 
-STANDARD = Household(verdicts=verdicts_of(Profile.STANDARD))
+STANDARD = Household(
+    verdicts={**verdicts_of(Profile.STANDARD), NumberClass.TOLL_FREE: Verdict.MESSAGE}
+)
 LISTS = Lists(
     household={
         "+81312340001": entry(ListName.ALLOW, "+81312340001"),
@@ -57,10 +64,15 @@ class Screening:
     call_limits: CallLimits = CALL_LIMITS
     lists: Callable[[], Awaitable[Lists]] | None = None
     unfinished: Callable[[], Awaitable[list[CallRecord]]] | None = None
+    row_on_disk: Callable[[str], Awaitable[CallRecord | None]] | None = None
+    on_step: Callable[[], None] = lambda: None
     kept: list[CallRecord] = field(default_factory=list)
+    dialled: list[str] = field(default_factory=list)  # by the household, as the screener heard it
     _stock_taken: int = 0  # after which of the connections
 
     def __post_init__(self) -> None:
+        self.asterisk.live = self.recordings.live_directory
+        self.details = CallDetailsFiles(self.recordings.live_directory)
         password = self.asterisk.password
         self.ari = Ari(self.asterisk.url, self.application, "screener", password, self.ari_limits)
         self.switchboard = Switchboard(
@@ -77,7 +89,9 @@ class Screening:
         reader = asyncio.create_task(self.ari.run())
         self.taking = asyncio.create_task(self.switchboard.run())
         try:
-            await self.asterisk.until(lambda: self.has_taken_stock, "the screener is ready")
+            await self.asterisk.until(
+                lambda: self.has_taken_stock or self.taking.done(), "the screener is ready"
+            )
             yield self
         finally:
             await self.stops()
@@ -127,7 +141,7 @@ class Screening:
     @property
     def idle(self) -> bool:
         """Whether nothing is left of any call, and nothing is on its way."""
-        return self.has_let_go and self.ari.arrivals.empty()
+        return self.has_let_go and self.ari.arrivals.empty() and not self.details.ids()
 
     @property
     def has_let_go(self) -> bool:
@@ -151,9 +165,23 @@ class Screening:
 
     def _desk(self) -> Desk:
         async def lists() -> Lists:
+            self.on_step()
             return LISTS
 
+        async def row(call_id: str) -> CallRecord | None:
+            self.on_step()
+            assert await self.store.calls.flush(5)
+            return await self.store.calls.get(call_id)
+
+        async def dialled(number: str, _at: datetime) -> None:
+            self.dialled.append(number)
+
+        async def archive(record: CallRecord) -> Recording | None:
+            self.on_step()
+            return await self.recordings.archive(record)
+
         async def discard_raw(record: CallRecord) -> None:
+            self.on_step()
             assert await self.store.calls.flush(5)
             self.recordings.discard_raw(record)
 
@@ -170,12 +198,17 @@ class Screening:
             household=self.household,
             shows_numbers=self.store.calls.shows_numbers,
             keep=keep,
-            archive=self.recordings.archive,
+            archive=archive,
             discard_raw=discard_raw,
             recorded_until=self.recordings.recorded_until,
+            caller_speaks=caller_speaks,
+            row=self.row_on_disk or row,
+            details=self.details,
+            dialled=dialled,
             now=lambda: datetime.now(UTC),
             media=media,
             prompt_seconds=lambda _: 0.2,
             ring_seconds=30,
+            message_seconds=60,
             record_known=False,
         )

@@ -144,7 +144,7 @@ async def test_everything_about_a_channel_comes_into_its_inbox_in_order() -> Non
         caller = asterisk.offer("0312345678", "Taro", "0398765432")
         offered = await next_event(ari.arrivals)
         assert isinstance(offered, CallBroadcast)
-        assert offered.channel.variables == {"LINE": "0398765432"}
+        assert offered.channel.variables["LINE"] == "0398765432"
         assert (offered.channel.number, offered.channel.caller_name) == ("0312345678", "Taro")
         with ari.inbox(caller.id) as inbox:
             await ari.events.claim(caller.id)

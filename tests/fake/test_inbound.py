@@ -8,7 +8,7 @@ from screener.domain.policy import Verdict
 from screener.store.database import Store
 from tests.fake.asterisk import FakeAsterisk
 from tests.fake.people import Handset
-from tests.fake.screening import FOREIGNER, FRAUDSTER, FRIEND, STRANGER, Screening
+from tests.fake.screening import FOREIGNER, FRAUDSTER, FRIEND, SELLER, STRANGER, Screening
 
 CALLS = {
     "a stranger is answered, the household hangs up": (
@@ -67,6 +67,13 @@ CALLS = {
         [],
         [],
     ),
+    "a seller leaves a message": (
+        SELLER,
+        Handset.ANSWERS,
+        (Verdict.MESSAGE, Disposition.MESSAGE, EndedBy.SCREENER),
+        ["message", "message_kept"],
+        ["message/for"],
+    ),
     "a foreigner is turned away": (
         FOREIGNER,
         Handset.ANSWERS,
@@ -123,3 +130,90 @@ async def test_a_call_told_by_hand(
         caller.handset_hangs_up()
         row = await screening.row(caller)
     assert outcome(row) == (Verdict.SCREEN, Disposition.ANSWERED, EndedBy.HOUSEHOLD)
+
+
+# ---- messages -----------------------------------------------------------------------------------
+
+
+async def test_what_a_caller_says_after_the_tone_is_kept_for_as_long_as_is_set(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> None:
+    """The telephone does not ring, and nobody is warned."""
+    async with Screening(asterisk, store, recordings).at_work() as screening:
+        caller = asterisk.offer(SELLER)
+        row = await screening.row(caller)
+    assert row.recording
+    assert row.recording.seconds == 1
+    assert not row.warned
+    assert (row.rang_at, row.answered_at) == (None, None)
+    assert caller.seconds == 60
+    assert not recordings.live(caller.id).exists()
+
+
+async def test_a_caller_who_says_nothing_leaves_no_message(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> None:
+    """The recording is kept all the same: somebody may have spoken very softly."""
+    async with Screening(asterisk, store, recordings).at_work() as screening:
+        caller = asterisk.offer(SELLER)
+        caller.speaks = False
+        row = await screening.row(caller)
+    assert outcome(row) == (Verdict.MESSAGE, Disposition.NO_MESSAGE, EndedBy.SCREENER)
+    assert caller.heard == ["message", "message_kept"]
+    assert row.recording
+
+
+async def test_a_caller_who_hangs_up_when_all_is_said_has_left_a_message(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> None:
+    async with Screening(asterisk, store, recordings).at_work() as screening:
+        caller = asterisk.offer(SELLER, handset=Handset.BY_HAND)
+        await asterisk.until(lambda: caller.message_taken, "the caller speaks")
+        caller.hangs_up()
+        row = await screening.row(caller)
+    assert outcome(row) == (Verdict.MESSAGE, Disposition.MESSAGE, EndedBy.CALLER)
+
+
+@pytest.mark.parametrize("version", ["22.10.1", "20.9.1"])
+async def test_where_the_dialplan_takes_no_messages_the_telephone_rings(
+    store: Store, recordings: Recordings, version: str
+) -> None:
+    async with FakeAsterisk(version) as asterisk:
+        asterisk.takes_messages = False
+        async with Screening(asterisk, store, recordings).at_work() as screening:
+            caller = asterisk.offer(SELLER)
+            row = await screening.row(caller)
+    assert caller.been_in == ["without-screener/s", "ring/recorded"], asterisk.story()
+    assert outcome(row) == (Verdict.MESSAGE, Disposition.FAILED_OPEN, EndedBy.HOUSEHOLD)
+    assert row.answered_at
+
+
+async def test_a_message_is_taken_to_its_end_without_the_screener(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> None:
+    """It dies while the caller speaks; the next one finds the row, the recording and the end."""
+    async with Screening(asterisk, store, recordings).at_work() as screening:
+        caller = asterisk.offer(SELLER, handset=Handset.BY_HAND)
+        await asterisk.until(lambda: caller.message_taken, "the caller speaks")
+    asterisk.drop()
+    caller.message_ends()
+    await caller.over()
+    assert caller.heard == ["message", "message_kept from the dialplan"], asterisk.story()
+    async with Screening(asterisk, store, recordings).at_work() as following:
+        row = await following.row(caller)
+    assert outcome(row) == (Verdict.MESSAGE, Disposition.MESSAGE, EndedBy.SCREENER)
+    assert row.recording
+    assert screening.rows()[caller.id].ended_at is None
+
+
+async def test_a_new_screener_takes_leave_of_a_caller_who_still_speaks(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> None:
+    async with Screening(asterisk, store, recordings).at_work():
+        caller = asterisk.offer(SELLER, handset=Handset.BY_HAND)
+        await asterisk.until(lambda: caller.message_taken, "the caller speaks")
+    async with Screening(asterisk, store, recordings).at_work() as following:
+        caller.message_ends()
+        row = await following.row(caller)
+    assert caller.heard == ["message", "message_kept"], asterisk.story()
+    assert outcome(row) == (Verdict.MESSAGE, Disposition.MESSAGE, EndedBy.SCREENER)

@@ -164,8 +164,9 @@ async def test_a_warning_whose_end_is_never_told_does_not_hold_the_call(
         caller.listens = False
         row = await screening.row(caller)
     assert caller.been_in == ["without-screener/s", "ring/recorded"], asterisk.story()
-    assert (row.disposition, row.warned) == (Disposition.FAILED_OPEN, False)
+    assert row.disposition is Disposition.FAILED_OPEN
     assert row.answered_at
+    assert row.warned is (caller.heard == ["warning from the dialplan"])
 
 
 async def test_a_warning_that_cannot_be_played_does_not_keep_the_telephone_from_ringing(
@@ -217,7 +218,7 @@ async def test_a_call_that_rang_out_in_a_gap_is_told_so_afterwards(
 async def test_an_end_that_nobody_told_is_noticed_by_looking(
     asterisk: FakeAsterisk, store: Store, recordings: Recordings
 ) -> None:
-    """No row stays open for ever because one event was missed."""
+    """No row stays open for ever because one event was missed; the dialplan knows who ended it."""
     limits = replace(CALL_LIMITS, look=0.1)
     async with Screening(asterisk, store, recordings, call_limits=limits).at_work() as screening:
         caller = asterisk.offer(handset=Handset.BY_HAND)
@@ -227,7 +228,7 @@ async def test_an_end_that_nobody_told_is_noticed_by_looking(
         caller.subscribed.clear()
         caller.hangs_up()
         row = await screening.row(caller)
-    assert (row.disposition, row.ended_by) == (Disposition.ANSWERED, None)
+    assert (row.disposition, row.ended_by) == (Disposition.ANSWERED, EndedBy.CALLER)
 
 
 async def test_a_restart_of_asterisk_closes_every_row(

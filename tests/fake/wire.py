@@ -146,6 +146,10 @@ class Wire:
                     await line.socket.ping(token)
                     await self._either(pong, line.gone)
 
+    def passes(self, label: str) -> None:
+        """Let a moment pass that shows on no wire, so that something can happen just then."""
+        self._moment(label)
+
     def story(self) -> str:
         return "\n".join(["over the wire:", *(f"    {said}" for said in self.seen)])
 

@@ -30,7 +30,12 @@ async def one_asterisk(place: Place) -> AsyncIterator[Asterisk]:
 
 @pytest_asyncio.fixture
 async def asterisk(one_asterisk: Asterisk) -> AsyncIterator[Asterisk]:
-    """The worker's Asterisk, which must be without channels and telephones afterwards."""
+    """The worker's Asterisk, which must be without channels and telephones afterwards.
+
+    What earlier calls left is gone: a screener would write them into its log.
+    """
+    for left in (one_asterisk.recordings / "live").iterdir():
+        left.unlink()
     yield one_asterisk
     await one_asterisk.idle()
     assert "sip:" not in await one_asterisk.cli("pjsip show aor handset")

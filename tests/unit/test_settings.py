@@ -273,6 +273,8 @@ WRONG = [
     ("call.ring_seconds", "30.0"),
     ("call.ring_seconds", "nan"),
     ("call.ring_seconds", "2026-11-22"),
+    ("call.message_seconds", "9"),
+    ("call.message_seconds", "601"),
     ("call.max_calls", "0"),
     ("call.max_calls", "1001"),
     ("call.max_calls", "true"),

@@ -1,0 +1,98 @@
+"""Calls that nobody here saw to their end, written up from what the dialplan tells of them."""
+
+import asyncio
+from collections.abc import Callable, Container
+from contextlib import AbstractContextManager
+from typing import Final
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from screener.ari.events import Channel
+from screener.calls.attend import finish
+from screener.calls.call import Call
+from screener.calls.desk import Desk
+from screener.calls.entry import Entry
+from screener.calls.inbound import write_down_unscreened
+from screener.domain.call_details import CallDetails
+from screener.domain.call_record import CallRecord
+from screener.store.database import StoreError
+
+log: Final = structlog.get_logger(__name__)
+
+TakeUp = Callable[[Channel], AbstractContextManager[Call]]
+
+
+class LateEntries:
+    """Looks through the dialplan's call details and drops each when the log says all it tells.
+
+    Calls ``at_hand`` are left to whoever attends to them; ``take_up`` has one at hand meanwhile.
+    As a file goes only when the log on disk says it all, it may be begun again at any moment.
+    """
+
+    def __init__(self, desk: Desk, take_up: TakeUp, at_hand: Container[str]) -> None:
+        self._desk = desk
+        self._take_up = take_up
+        self._at_hand = at_hand
+        self._tried: set[str] = set()
+
+    async def keep_up(self, pause: float) -> None:
+        """Look now and after every pause (in seconds), for ever; one call after the other."""
+        while True:
+            for call_id in self._desk.details.ids():
+                with bound_contextvars(call=call_id):
+                    await self._look_at(call_id)
+            await asyncio.sleep(pause)
+
+    async def _look_at(self, call_id: str) -> None:
+        try:
+            if call_id not in self._at_hand and (details := self._desk.details.of(call_id)):
+                await (self._outgoing if details.outgoing else self._incoming)(details)
+        except StoreError as error:
+            log.warning("call_details_wait", error=str(error))
+        except Exception:  # one call's file is not in the way of the others
+            log.exception("call_not_written_up")
+            self._desk.details.put_aside(call_id, "a fault in the screener")
+
+    async def _outgoing(self, details: CallDetails) -> None:
+        """Learn whom the household called, and say so if that was for help."""
+        if details.window_until:
+            log.warning("emergency_window_opened", until=details.window_until.isoformat())
+        if details.dialled:
+            await self._desk.dialled(details.number, details.ended_at)
+        self._desk.details.discard(details.id)
+
+    async def _incoming(self, details: CallDetails) -> None:
+        """Write down what the log lacks; where it lacks nothing, the details have served."""
+        record = await self._desk.row(details.id)
+        if details.id in self._at_hand:  # since just now
+            return
+        if record and Entry.resumed(self._desk, record).says_all(details):
+            self._tried.discard(details.id)
+            self._desk.details.discard(details.id)
+        elif details.id in self._tried:
+            self._desk.details.put_aside(details.id, "the call log does not take it")
+        else:
+            self._tried.add(details.id)
+            await self._write_up(details, record)
+
+    async def _write_up(self, details: CallDetails, record: CallRecord | None) -> None:
+        with self._take_up(_channel(details)) as call:
+            entry = Entry.resumed(self._desk, record) if record else Entry(self._desk)
+            if record is None:
+                taken = details.up or details.dialled
+                await write_down_unscreened(call, self._desk, entry, taken=taken)
+            entry.complete()
+            if record is None or record.ended_at is None:
+                await finish(entry)
+
+
+def _channel(details: CallDetails) -> Channel:
+    """Return the channel that the call had."""
+    return Channel(
+        details.id,
+        number=details.number,
+        caller_name=details.name,
+        variables={"LINE": details.line, "EMERGENCY_WINDOW": "1" if details.window else ""},
+        created_at=details.began_at,
+    )
