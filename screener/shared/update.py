@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from screener.shared.compiled import FraudList, Head
 from screener.shared.errors import ListError
@@ -12,6 +13,9 @@ from screener.shared.job import Job
 from screener.shared.shelf import Shelf, Waiting
 from screener.shared.source import Got, at_once, obtain
 from screener.shared.take import compiled
+
+_FEW: Final = 100
+"""Entries more or fewer that nobody is asked about, however short the list; but none at all is."""
 
 
 class State(StrEnum):
@@ -102,7 +106,8 @@ def _same(head: Head, got: Got, job: Job) -> bool:
 def _too_different(outcome: Outcome, largest: int) -> str:
     """Say what changes more than it may without a yes; empty where nothing does."""
     before, after = outcome.before, outcome.after
-    if before == 0 or abs(after - before) * 100 <= largest * before:
+    difference = abs(after - before)
+    if before == 0 or difference * 100 <= largest * before or (after and difference <= _FEW):
         return ""
     word = "grow" if after > before else "shrink"
     return f"{outcome.name} would {word} from {before} to {after} entries"

@@ -98,17 +98,17 @@ def test_a_number_is_looked_up_in_all_lists() -> None:
 
 def test_a_list_that_changes_too_much_waits_and_is_taken_with_a_yes() -> None:
     done("lists", "update")
-    Path("numbers.csv").write_text(csv_of(many(100)))
+    Path("numbers.csv").write_text(csv_of(many(200)))
     said = done("lists", "update")
-    assert "numbers would grow from 10 to 100 entries" in said
+    assert "numbers would grow from 10 to 200 entries" in said
     assert "screener lists update numbers --yes" in said
     assert shown()["waiting"] == {
         "version": shown()["waiting"]["version"],
         "before": 10,
-        "after": 100,
+        "after": 200,
     }
     assert "an update waits for a yes" in done("lists", "show")
-    assert "with 100 entries" in done("lists", "update", "--yes")
+    assert "with 200 entries" in done("lists", "update", "--yes")
 
 
 def test_a_rollback_stays_until_a_yes() -> None:
