@@ -12,7 +12,7 @@ from screener.domain.inert import inert
 from screener.domain.lists import Entry
 from screener.domain.numbers import Country, written
 from screener.domain.policy import Decision, Rule, Verdict
-from screener.words import Words, reason, undo, undo_commands
+from screener.words import ENGLISH, Words, reason, undo, undo_commands
 
 LONGEST_NAME = 24  # characters of a caller's name, or of what they gave for a number
 COLOURS = {
@@ -191,11 +191,11 @@ def _verdict(decision: Decision) -> Text:
 
 
 def _why(decision: Decision) -> str:
-    """Return the rule, and the reason where that says more."""
+    """Return what decided, in as few words as say it."""
+    if decision.rule is Rule.CLASS:
+        return inert(ENGLISH.reasons.get(decision.reason, "kind of number"))
     of_list = decision.reason == f"on_{decision.rule}"
-    of_class = decision.rule is Rule.CLASS and decision.reason in frozenset(NumberClass)
-    why = decision.rule if of_list or of_class else f"{decision.rule}: {decision.reason}"
-    return inert(_words(why))
+    return inert(_words(decision.rule if of_list else f"{decision.rule}: {decision.reason}"))
 
 
 def _words(name: str) -> str:

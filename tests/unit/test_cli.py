@@ -184,7 +184,7 @@ def test_a_call_is_shown_with_all_that_became_of_it(database: Path) -> None:
     heading, row = done(database, "calls").splitlines()
     assert " ".join(heading.split()) == "started caller class verdict why outcome recording"
     assert f"{STARTED.astimezone():%Y-%m-%d %H:%M:%S}" in row
-    for shown in ("03-1234-5678", "山田　太郎", "fixed line", "screen", "class"):
+    for shown in ("03-1234-5678", "山田　太郎", "fixed line", "screen", "kind of number"):
         assert shown in row
     assert row.split()[-2:] == ["answered", "recordings/c-1.wav"]
 
