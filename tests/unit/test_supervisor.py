@@ -177,7 +177,8 @@ def test_a_worker_that_is_ending_by_itself_is_given_the_time() -> None:
 
 def test_told_to_stop_while_the_next_worker_waits_it_ends_at_once() -> None:
     with supervised("sys.exit(1)", first_delay=30.0, longest_delay=30.0) as running:
-        running.new_worker()
+        assert running.process.stderr is not None
+        assert "worker_died" in running.process.stderr.readline()
         assert running.end()[0] == 0
 
 
