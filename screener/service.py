@@ -271,6 +271,7 @@ class Screener:
             archive=self._recordings.archive,
             discard_raw=discard_raw,
             recorded_until=self._recordings.recorded_until,
+            recorded_seconds=self._recordings.recorded_seconds,
             caller_speaks=caller_speaks,
             row=row,
             details=CallDetailsFiles(self._recordings.live_directory),

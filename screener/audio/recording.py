@@ -49,6 +49,13 @@ class Recordings:
         except OSError:
             return None
 
+    def recorded_seconds(self, record: CallRecord) -> float | None:
+        """Return how much of a call is recorded and not archived yet; None where nothing is."""
+        try:
+            return self.live(record.id).stat().st_size / (FRAME_BYTES * RATE_HZ)
+        except OSError:
+            return None
+
     def left_over(self) -> list[str]:
         """Return the ids of the calls that are recorded now, or were and are not archived yet."""
         return sorted(raw.stem for raw in self.live_directory.glob("*.raw"))

@@ -20,10 +20,11 @@ class Desk:
     what was last known. ``shows_numbers`` tells whether a caller on this line ever showed one.
     ``keep`` never waits. ``archive`` turns what was recorded under a call's id into the finished
     recording, None where nothing was; ``discard_raw`` drops what that was made from, once the call
-    log holds it on disk; ``recorded_until`` is when its last sound was written. ``caller_speaks``
-    listens to a finished recording. ``row`` is what the call log on disk holds of a call, and
-    raises StoreError; ``details`` is what the dialplan tells of it. ``dialled`` hears what the
-    household dialled, and when, and raises StoreError.
+    log holds it on disk; ``recorded_until`` is when its last sound was written, and
+    ``recorded_seconds`` how much it is, None where there is none. ``caller_speaks`` listens to a
+    finished recording. ``row`` is what the call log on disk holds of a call, and raises StoreError;
+    ``details`` is what the dialplan tells of it. ``dialled`` hears what the household dialled, and
+    when, and raises StoreError.
     """
 
     identify: Callable[[str, str], Caller]
@@ -34,6 +35,7 @@ class Desk:
     archive: Callable[[CallRecord], Awaitable[Recording | None]]
     discard_raw: Callable[[CallRecord], Awaitable[None]]
     recorded_until: Callable[[CallRecord], datetime | None]
+    recorded_seconds: Callable[[CallRecord], float | None]
     caller_speaks: Callable[[Recording], Awaitable[bool]]
     row: Callable[[str], Awaitable[CallRecord | None]]
     details: CallDetailsFiles

@@ -98,7 +98,10 @@ class Entry:
         elif self.if_caller_leaves is Disposition.FAILED_OPEN:
             if not self.complete() and not self._is_for_help:  # else it is told in a moment
                 self.close(Disposition.FAILED_OPEN, by)
-        elif self.if_caller_leaves is Disposition.ABANDONED_BEFORE_MESSAGE and self._is_recorded:
+        elif (
+            self.if_caller_leaves is Disposition.ABANDONED_BEFORE_MESSAGE
+            and self._recorded is not None
+        ):
             self.close(Disposition.NO_MESSAGE, by)
         else:
             self.close(self.if_caller_leaves, by)
@@ -114,14 +117,14 @@ class Entry:
         """Write down what the dialplan knows beyond the row; False if it tells nothing (yet)."""
         details = self._desk.details.of(self.record.id) if self.record else None
         if self.record and details and not self.says_all(details):
-            self._write(completed(self.record, details, recorded=self._is_recorded))
+            self._write(completed(self.record, details, recorded=self._recorded))
         return details is not None
 
     def says_all(self, details: CallDetails) -> bool:
         """Tell whether the row is closed and holds all that the dialplan knows."""
         return (
             self.record is not None
-            and completed(self.record, details, recorded=self._is_recorded) == self.record
+            and completed(self.record, details, recorded=self._recorded) == self.record
         )
 
     async def archive(self) -> None:
@@ -145,9 +148,11 @@ class Entry:
         return self.record is not None and self.record.decision.rule in FOR_HELP
 
     @property
-    def _is_recorded(self) -> bool:
-        recorded = self.record and (self.record.recording or self._desk.recorded_until(self.record))
-        return bool(recorded)
+    def _recorded(self) -> float | None:
+        """The seconds that are recorded, None where nothing is."""
+        if self.record and self.record.recording:
+            return self.record.recording.seconds
+        return self._desk.recorded_seconds(self.record) if self.record else None
 
     def _note(self, **changes: Any) -> None:
         if self.record:

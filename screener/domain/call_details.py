@@ -29,7 +29,7 @@ class CallDetails:
     ``number`` is the caller's, or of an ``outgoing`` call the one that was dialled; ``number``,
     ``name`` and ``line`` are text from outside. ``rang_at`` is when the handset was called,
     ``dialstatus`` how that went (as in Asterisk's Dial). ``up``: somebody or something of ours
-    answered. ``warned``: the dialplan itself played its warning to the end. ``window``: an
+    answered, ``up_seconds`` before the end if it came to a talk. ``warned``: the dialplan itself played its warning to the end. ``window``: an
     emergency window was open; ``emergency``: the number is an emergency number. ``message``: the
     caller was asked for a message. ``hung_up_by`` is None where it was neither of the two.
     """
@@ -45,7 +45,7 @@ class CallDetails:
     dialled: bool = False
     dialstatus: str = ""
     rang_at: datetime | None = None
-    talked_seconds: float | None = None
+    up_seconds: float | None = None
     warned: bool = False
     window: bool = False
     window_until: datetime | None = None
@@ -54,19 +54,24 @@ class CallDetails:
     message: bool = False
     hung_up_by: EndedBy | None = None
 
-    @property
-    def answered_at(self) -> datetime | None:
-        """When somebody of the household took the call, to the second."""
-        if self.dialstatus != "ANSWER" or self.talked_seconds is None:
+    def answered_at(self, recorded: float | None) -> datetime | None:
+        """Return when somebody of the household took the call, None if nobody did.
+
+        Talks are recorded from their first moment, so that ``recorded`` (seconds) tells it. Else it
+        is to the second, and for a caller who was warned no later than it was: Asterisk counts from
+        the first answer, which was ours.
+        """
+        if self.dialstatus != "ANSWER" or self.up_seconds is None:
             return None
-        return max(self.began_at, self.ended_at - timedelta(seconds=self.talked_seconds))
+        talk = timedelta(seconds=recorded or self.up_seconds)
+        return max(self.rang_at or self.began_at, self.ended_at - talk)
 
 
-def completed(record: CallRecord, details: CallDetails, *, recorded: bool) -> CallRecord:
+def completed(record: CallRecord, details: CallDetails, *, recorded: float | None) -> CallRecord:
     """Return a call's row, closed, with what the dialplan knows beyond it.
 
     What somebody saw and wrote down stays; where nobody looked on the details decide.
-    ``recorded`` tells whether anything was. Doing it again changes nothing.
+    ``recorded`` is how many seconds were, None where nothing was. Doing it again changes nothing.
     """
     disposition = record.disposition or _fate(record, details, recorded=recorded)
     by = record.ended_by or _ended_by(record, details, disposition)
@@ -79,16 +84,17 @@ def completed(record: CallRecord, details: CallDetails, *, recorded: bool) -> Ca
         record,
         warned=record.warned or details.warned,
         rang_at=record.rang_at or (details.rang_at if rang else None),
-        answered_at=record.answered_at or (details.answered_at if talk else None),
+        answered_at=record.answered_at or (details.answered_at(recorded) if talk else None),
         ended_at=record.ended_at or max(details.ended_at, record.started_at),
         ended_by=by,
         disposition=disposition,
     )
 
 
-def _fate(record: CallRecord, details: CallDetails, *, recorded: bool) -> Disposition:
+def _fate(record: CallRecord, details: CallDetails, *, recorded: float | None) -> Disposition:
     if details.message:
-        return Disposition.NO_MESSAGE if recorded else Disposition.ABANDONED_BEFORE_MESSAGE
+        too_early = Disposition.ABANDONED_BEFORE_MESSAGE
+        return too_early if recorded is None else Disposition.NO_MESSAGE
     if details.warned:  # by the dialplan, so no screener did
         return Disposition.FAILED_OPEN
     if details.dialled or details.dialstatus:
@@ -101,6 +107,8 @@ def _fate(record: CallRecord, details: CallDetails, *, recorded: bool) -> Dispos
 
 
 def _ended_by(record: CallRecord, details: CallDetails, disposition: Disposition) -> EndedBy | None:
-    talked = record.answered_at or disposition is Disposition.ANSWERED or details.answered_at
+    talked = (
+        record.answered_at or disposition is Disposition.ANSWERED or details.dialstatus == "ANSWER"
+    )
     # Neither of the two hung up: before a talk that leaves us.
     return details.hung_up_by or (None if talked else EndedBy.SCREENER)

@@ -126,7 +126,7 @@ def parse(call_id: str, text: str) -> CallDetails:
         dialled=one_of("dialled", _FLAG),
         dialstatus=values.get("dialstatus", ""),
         rang_at=moment("rang"),
-        talked_seconds=seconds("answered_seconds"),
+        up_seconds=seconds("answered_seconds"),
         warned=one_of("warned", _FLAG),
         window=one_of("window", _FLAG),
         window_until=moment("window_until"),

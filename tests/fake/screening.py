@@ -201,6 +201,7 @@ class Screening:
             archive=archive,
             discard_raw=discard_raw,
             recorded_until=self.recordings.recorded_until,
+            recorded_seconds=self.recordings.recorded_seconds,
             caller_speaks=caller_speaks,
             row=self.row_on_disk or row,
             details=self.details,

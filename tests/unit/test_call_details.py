@@ -62,7 +62,7 @@ def test_every_value_is_read() -> None:
         dialled=True,
         dialstatus="ANSWER",
         rang_at=RANG,
-        talked_seconds=40,
+        up_seconds=40,
         warned=True,
         hung_up_by=EndedBy.CALLER,
     )
@@ -84,7 +84,7 @@ def test_keys_of_the_next_release_do_no_harm_and_missing_ones_are_empty() -> Non
 
 def test_a_clock_that_was_set_back_makes_no_call_end_before_it_began() -> None:
     details = parse("17.1", line(ended="1"))
-    assert details.ended_at == details.began_at == details.answered_at
+    assert details.ended_at == details.began_at
 
 
 BAD = {
@@ -243,16 +243,23 @@ CALLS = [
 def test_a_row_left_open_is_closed_as_the_dialplan_tells(
     record: CallRecord, details: CallDetails, disposition: Disposition, by: EndedBy | None
 ) -> None:
-    closed = completed(record, details, recorded=False)
+    closed = completed(record, details, recorded=None)
     assert (closed.disposition, closed.ended_by) == (disposition, by)
     assert closed.ended_at == ENDED
     assert (closed.answered_at is not None) is (details.dialstatus == "ANSWER")
-    assert completed(closed, details, recorded=False) == closed
+    assert completed(closed, details, recorded=None) == closed
 
 
 def test_a_message_of_which_there_is_a_recording_had_its_time() -> None:
     details = told(state="Up", message="1", hung_up_by="caller")
-    assert completed(row(), details, recorded=True).disposition is Disposition.NO_MESSAGE
+    assert completed(row(), details, recorded=40.0).disposition is Disposition.NO_MESSAGE
+
+
+def test_a_talk_began_with_its_recording_however_long_the_caller_had_listened_before() -> None:
+    """Asterisk counts from the first answer, which was that of the warning."""
+    details = parse("17.1", line(answered_seconds="55"))
+    assert completed(row(), details, recorded=30.5).answered_at == ENDED - timedelta(seconds=30.5)
+    assert completed(row(), details, recorded=None).answered_at == RANG
 
 
 def test_what_was_seen_stays_as_it_was_seen() -> None:
@@ -265,22 +272,22 @@ def test_what_was_seen_stays_as_it_was_seen() -> None:
         ended_at=ENDED + timedelta(seconds=0.1),
         ended_by=EndedBy.HOUSEHOLD,
     )
-    assert completed(seen, parse("17.1", line()), recorded=True) == seen
+    assert completed(seen, parse("17.1", line()), recorded=40.0) == seen
 
 
 def test_a_call_back_that_nobody_here_saw_being_answered_gets_its_times() -> None:
     closed = row(disposition=D.ANSWERED, ended_at=ENDED, ended_by=By.HOUSEHOLD)
-    full = completed(closed, parse("17.1", line(warned="")), recorded=False)
+    full = completed(closed, parse("17.1", line(warned="")), recorded=None)
     assert (full.rang_at, full.answered_at) == (RANG, ENDED - timedelta(seconds=40))
     assert replace(full, rang_at=None, answered_at=None) == closed
 
 
 def test_a_caller_who_was_seen_to_leave_before_it_rang_did_so() -> None:
     seen = row(disposition=D.ABANDONED_RINGING, ended_at=ENDED, ended_by=By.CALLER)
-    assert completed(seen, told(**RINGS, dialstatus="CANCEL"), recorded=False) == seen
+    assert completed(seen, told(**RINGS, dialstatus="CANCEL"), recorded=None) == seen
 
 
 def test_whoever_seemed_to_hang_up_gave_way_if_the_dialplan_says_so() -> None:
     seen = row(disposition=D.ABANDONED_IN_WARNING, ended_at=ENDED, ended_by=By.CALLER)
-    mended = completed(seen, told(gave_way="1", state="Up"), recorded=False)
+    mended = completed(seen, told(gave_way="1", state="Up"), recorded=None)
     assert (mended.disposition, mended.ended_by) == (D.GAVE_WAY, By.HOUSEHOLD)
