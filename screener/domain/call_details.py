@@ -29,9 +29,10 @@ class CallDetails:
     ``number`` is the caller's, or of an ``outgoing`` call the one that was dialled; ``number``,
     ``name`` and ``line`` are text from outside. ``rang_at`` is when the handset was called,
     ``dialstatus`` how that went (as in Asterisk's Dial). ``up``: somebody or something of ours
-    answered, ``up_seconds`` before the end if it came to a talk. ``warned``: the dialplan itself played its warning to the end. ``window``: an
-    emergency window was open; ``emergency``: the number is an emergency number. ``message``: the
-    caller was asked for a message. ``hung_up_by`` is None where it was neither of the two.
+    answered; if it came to a talk, so many ``up_seconds`` before the end. ``warned``: the dialplan
+    itself played its warning to the end. ``window``: an emergency window was open, ``window_until``
+    then. ``emergency``: the number is an emergency number. ``message``: the caller was asked for a
+    message. ``hung_up_by`` is None where it was neither of the two.
     """
 
     id: str
