@@ -63,5 +63,5 @@ ENV PATH=/opt/screener/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     SCREENER_DATABASE__PATH=state/database/screener.db SCREENER_LISTS__DIRECTORY=state/database/lists
 USER 10001:10001
 VOLUME ["/srv/screener/state/database", "/srv/screener/state/secrets", "/srv/screener/recordings"]
-HEALTHCHECK --interval=60s --timeout=20s --start-period=30s --retries=3 CMD ["screener", "doctor"]
+HEALTHCHECK --interval=60s --timeout=20s --start-period=30s --retries=3 CMD ["screener", "ready"]
 CMD ["screener", "run"]

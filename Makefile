@@ -7,7 +7,7 @@ python := .venv/bin/python
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run bench lint format lock prompts images clean venv asterisk sipp
+.PHONY: help demo test run bench lint format lock prompts images clean venv asterisk sipp systemd
 
 help: ## This list
 	@echo "make TARGET, where TARGET is one of:"
@@ -17,7 +17,7 @@ demo: venv asterisk sipp ## A small day of calls on a real Asterisk, and the cal
 	@$(python) -m lab.demo $(ARGS)
 
 # Several at once: each worker has an Asterisk and addresses of its own (lab/ports.py).
-test: venv asterisk sipp ## All tests, those against the real Asterisk included
+test: venv asterisk sipp systemd ## All tests, those against the real Asterisk included
 	@$(python) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 run: venv asterisk ## Asterisk and the screener in the foreground; Ctrl-C ends them
@@ -60,3 +60,6 @@ asterisk:
 
 sipp:
 	@scripts/get-tools sipp
+
+systemd:
+	@scripts/get-tools systemd-analyze
