@@ -7,7 +7,7 @@ python := .venv/bin/python
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run bench lint format lock prompts images clean venv asterisk sipp systemd
+.PHONY: help demo test faults run bench lint format lock prompts images clean venv asterisk sipp systemd
 
 help: ## This list
 	@echo "make TARGET, where TARGET is one of:"
@@ -19,6 +19,10 @@ demo: venv asterisk sipp ## A small day of calls on a real Asterisk, and the cal
 # Several at once: each worker has an Asterisk and addresses of its own (lab/ports.py).
 test: venv asterisk sipp systemd ## All tests, those against the real Asterisk included
 	@$(python) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+
+SEED := 1
+faults: venv asterisk sipp ## Break everything there is, under calls, and see that they ring; SEED=1
+	@$(python) -m tests.faults --seed $(SEED) $(ARGS)
 
 run: venv asterisk ## Asterisk and the screener in the foreground; Ctrl-C ends them
 	@scripts/get-tools ip

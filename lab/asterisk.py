@@ -93,6 +93,7 @@ class Asterisk:
         self.configuration = configuration
         self.settings = dict(settings or {})
         self._process: Process | None = None
+        self._starts = 0
 
     @property
     def process(self) -> Process:
@@ -140,14 +141,7 @@ class Asterisk:
     async def __aenter__(self) -> Self:
         try:
             require_free(self.place.needs())
-            self.directory.mkdir(parents=True, exist_ok=True)
-            self._process = Process(
-                "Asterisk",
-                [self.configuration / "start"],
-                log=self.directory / "console.log",
-                environment=self.environment(),
-            )
-            await self._process.says("Asterisk Ready.", START_LIMIT)
+            await self.start()
         except BaseException:
             await self.__aexit__()
             raise
@@ -160,6 +154,22 @@ class Asterisk:
         finally:
             if self._temporary:
                 shutil.rmtree(self.directory, ignore_errors=True)
+
+    async def start(self) -> None:
+        """Start it, also once more after it ended, and wait until it is ready."""
+        self._starts += 1
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._process = Process(
+            "Asterisk",
+            [self.configuration / "start"],
+            log=self.directory / f"console-{self._starts}.log",
+            environment=self.environment(),
+        )
+        await self._process.says("Asterisk Ready.", START_LIMIT)
+
+    async def stop(self) -> int:
+        """End it in order, whatever calls there are, and return its exit code."""
+        return await self.process.stop(STOP_LIMIT)
 
     async def kill(self) -> None:
         """End it as a power cut would."""

@@ -39,10 +39,12 @@ class Caller:
     ends the call. ``number``, ``name``, ``to`` (whom they call), ``dials`` (the request line's
     user, if it is another) and ``headers`` reach the wire exactly as given, whatever they hold;
     ``from_header`` takes the place of number and name. With ``speaks`` (raw PCMU) sound goes both
-    ways; with ``hears_at`` (a port) somebody else takes care of the sound.
+    ways; with ``hears_at`` (a port) somebody else takes care of the sound. ``numbered``: each of
+    several calls (nine at most) shows one digit more, from 1 on.
     """
 
     number: str = "0312345678"
+    numbered: bool = False
     name: str = ""
     to: str = "0398765432"
     dials: str | None = None
@@ -64,7 +66,8 @@ class Handset:
 
     It rings (180) and answers after ``answers_after`` milliseconds (None: never), or refuses at
     once with ``refuses_with``; it hangs up after ``hangs_up_after`` milliseconds of talk (None:
-    waits for the caller to). Whoever shows the number ``ignores`` may ring as long as they like.
+    waits for the caller to). Whoever shows the number ``ignores`` may ring as long as they like;
+    with a ``*`` at its end, whoever shows a number that begins so.
     Sound as for ``Caller``.
     """
 
@@ -83,6 +86,9 @@ class Handset:
 def _calling(who: Caller) -> list[str]:
     from_ = f"{quoted(who.name)} " if who.name else ""
     from_ += f"<sip:{who.number}@lab>" if who.from_header is None else who.from_header
+    shown = literal(from_)
+    if who.numbered:
+        shown = shown.replace(literal(f"{who.number}@"), f"{literal(who.number)}[call_number]\\x40")
     target = literal(who.to if who.dials is None else who.dials)
 
     def request(method: str, number: int, branch: str, *more: str) -> list[str]:
@@ -91,7 +97,7 @@ def _calling(who: Caller) -> list[str]:
         return [
             f"{method} sip:{target}@[remote_ip]:[remote_port] SIP/2.0",
             f"Via: SIP/2.0/UDP [local_ip]:[local_port];rport;branch=z9hG4bK-{MARK}-{branch}",
-            f"From: {literal(from_)};tag={MARK}",
+            f"From: {shown};tag={MARK}",
             f"To: <sip:{literal(who.to)}@[remote_ip]:[remote_port]>{tag}",
             "Call-ID: [call_id]",
             f"CSeq: {number} {method}",
@@ -173,9 +179,10 @@ def _called(who: Handset) -> list[str]:
     ]
     if who.ignores is not None:
         # The display shows the number at the end of From's user part.
+        shown = re.escape(who.ignores.removesuffix("*"))
+        shown += "[0-9]*" if who.ignores.endswith("*") else ""
         kept.append(
-            f'<ereg regexp="sip:{re.escape(who.ignores)}@" search_in="hdr" header="From:"'
-            ' assign_to="unwanted"/>'
+            f'<ereg regexp="sip:{shown}@" search_in="hdr" header="From:" assign_to="unwanted"/>'
         )
     invited = ["CSeq: [$cseq] INVITE", f"To:[$household];tag={MARK}"]
     script = ['<recv request="INVITE"><action>', *kept, "</action></recv>"]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from lab.asterisk import TOP, Asterisk
-from lab.listen import RATE, load, save
+from lab.asterisk import Asterisk
 from lab.outside import Outside, outside_world
 from lab.ports import Place, own_place
+from lab.prompts import quick_prompts as quick_prompts_below
 from lab.screener import Screener
 
 
@@ -52,12 +52,7 @@ async def own_asterisk() -> AsyncIterator[Asterisk]:
 @pytest.fixture(scope="session")
 def quick_prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Prompts of one second each, for tests that need not hear them out."""
-    directory = tmp_path_factory.mktemp("prompts")
-    for prompt in (TOP / "prompts").glob("*/*.wav"):
-        there = directory / prompt.parent.name / prompt.name
-        there.parent.mkdir(exist_ok=True)
-        save(there, load(prompt)[0][:RATE])
-    return directory
+    return quick_prompts_below(tmp_path_factory.mktemp("prompts"))
 
 
 @pytest_asyncio.fixture

@@ -1,0 +1,167 @@
+"""Asterisk, proxy and screener, kept from one fault to the next, and what is left in them."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from lab.asterisk import Asterisk
+from lab.ports import own_place
+from lab.process import LOOK_AGAIN, until
+from lab.prompts import quick_prompts
+from lab.proxy import Proxy
+from lab.screener import START_LIMIT, Screener
+from tests.faults.crowd import FRIEND, RING_SECONDS, voices
+from tests.faults.steps import Steps
+
+SCREENING_SECONDS: Final = 12  # the dialplan's own limit; longer than the screener's heartbeat
+_SICK: Final = Path(__file__).with_name("sick")
+_CONNECTIONS: Final = 2  # one for events and commands, one for what is asked before
+_DEATHS: Final = 3
+_TIDY_LIMIT: Final = 8.0  # seconds for everything to be over and put away
+
+
+class Stage:
+    """Where faults are played; ``a_stage`` makes it."""
+
+    def __init__(
+        self, asterisk: Asterisk, proxy: Proxy, screener: Screener, directory: Path
+    ) -> None:
+        self.asterisk = asterisk
+        self.proxy = proxy
+        self.screener = screener
+        self.steps = Steps()
+        self.voice, self.household_voice = voices(directory)
+        self.warning = directory / "prompts" / asterisk.language / "warning.wav"
+        self._read_from = 0
+        self._known: set[str] = set()
+
+    async def be_as_new(self) -> None:
+        """Start the screener afresh after a few deaths: it is slower to return from each."""
+        deaths = self._log().count(b'"event": "worker_died"')
+        if deaths >= _DEATHS or self.screener.process.exit_code is not None:
+            await self.screener.stop()
+            await self.screener.start()
+
+    def begin(self) -> Steps:
+        """Make ready for the next fault; return what will hear the calls' steps."""
+        self.proxy.mend()
+        self.steps = Steps()
+        self.proxy.watch = self.steps.watch
+        self._read_from = len(self._log())
+        self._known = {each.name for each in self._live()}  # reported once, by the fault before
+        return self.steps
+
+    def _log(self) -> bytes:
+        return self.screener.process.log_file.read_bytes()
+
+    def logged(self, event: str) -> int:
+        """Return how often the screener logged an event since the fault began."""
+        return self._log()[self._read_from :].count(f'"event": "{event}"'.encode())
+
+    async def screener_is_back(self, readies: int = 1) -> None:
+        """Wait until a screener is ready again; one that has no supervisor is started anew."""
+        async with asyncio.timeout(START_LIMIT):
+            while self.logged("ready") < readies:
+                if self.screener.process.exit_code is not None:
+                    self._read_from = 0
+                    await self.screener.start()
+                    return
+                await asyncio.sleep(LOOK_AGAIN)
+
+    async def telephone_is_kept(self) -> None:
+        """Wait until Asterisk has the handset's registration on the disk, a second late at most."""
+        await until(
+            lambda: self.asterisk.kept("/registrar/contact/") or None, 5, "a kept registration"
+        )
+
+    async def tidy(self, numbers: set[str]) -> list[str]:
+        """Wait until all is over, and every call's row closed; return what is left over if not."""
+        looks: tuple[Callable[[], list[str]], ...] = (
+            lambda: self._open_rows(numbers),
+            self._files,
+            self._strays,
+        )
+        left: list[str] = ["nobody looked"]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TIDY_LIMIT):
+                while left:
+                    left = [each for look in looks for each in look()] or await self._channels()
+                    await asyncio.sleep(0.1 if left else 0)
+        return left
+
+    def _open_rows(self, numbers: set[str]) -> list[str]:
+        rows = self._rows(numbers)
+        missing = numbers - {number for number, _ in rows}
+        still_open = {number for number, ended in rows if ended is None}
+        return [f"no row for {each}" for each in sorted(missing)] + [
+            f"open row for {each}" for each in sorted(still_open)
+        ]
+
+    def _rows(self, numbers: set[str]) -> list[tuple[str, Any]]:
+        marks = ",".join("?" * len(numbers))
+        query = f"SELECT caller_given, ended_at FROM calls WHERE caller_given IN ({marks})"  # noqa: S608
+        path = self.screener.directory / "screener.db"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as database:
+            return database.execute(query, sorted(numbers)).fetchall()
+
+    def _files(self) -> list[str]:
+        return [f"file live/{each.name}" for each in self._live() if each.name not in self._known]
+
+    def _live(self) -> list[Path]:
+        return sorted((self.asterisk.recordings / "live").iterdir())
+
+    def _strays(self) -> list[str]:
+        """Return processes and connections that are more than there should be."""
+        pid = self.screener.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        left = [f"process {child}" for child in children[1:]]
+        if self.proxy.connections > _CONNECTIONS:
+            left.append(f"{self.proxy.connections} connections to ARI")
+        return left
+
+    async def _channels(self) -> list[str]:
+        channels = [f"channel {channel.name}" for channel in await self.asterisk.channels()]
+        bridges = (await self.asterisk.cli("bridge show all")).splitlines()[1:]
+        return channels + [f"bridge {line.split()[0]}" for line in bridges if line.strip()]
+
+    def memory(self) -> float:
+        """Return how many MB Asterisk takes."""
+        status = Path(f"/proc/{self.asterisk.process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+
+    def files_open(self) -> int:
+        """Return how many files and sockets Asterisk has open."""
+        return len(list(Path(f"/proc/{self.asterisk.process.pid}/fd").iterdir()))
+
+
+@asynccontextmanager
+async def a_stage() -> AsyncIterator[Stage]:
+    """Set up a place of its own with quick prompts and short limits."""
+    directory = Path(tempfile.mkdtemp(prefix="faults-"))
+    os.environ["PYTHONPATH"] = str(_SICK)
+    try:
+        prompts = quick_prompts(directory / "prompts")
+        limits = {"ASTERISK_SCREENING_SECONDS": str(SCREENING_SECONDS)}
+        with own_place() as place:
+            async with (
+                Asterisk(place, prompts=prompts, settings=limits) as asterisk,
+                Proxy(place.ari) as proxy,
+            ):
+                settings = {
+                    "asterisk": {"url": proxy.url},
+                    "call": {"ring_seconds": RING_SECONDS},
+                    "log": {"level": "info"},
+                }
+                screener = Screener(asterisk, directory=directory / "s", settings=settings)
+                await screener.must("allow", f"{FRIEND.begins}*")
+                async with screener:
+                    yield Stage(asterisk, proxy, screener, directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
