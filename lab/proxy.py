@@ -141,7 +141,9 @@ class Proxy:
             return Fate.REFUSED
         if piece.message is None:
             return Fate.PASSED
-        return self.watch(Said(by_asterisk, piece.message))
+        fate = self.watch(Said(by_asterisk, piece.message))
+        await self._flowing.wait()  # it may have been told to stall just now
+        return fate
 
 
 Stream: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]

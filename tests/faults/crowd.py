@@ -14,6 +14,7 @@ HOUSEHOLD_TONE: Final = 620.0
 ANSWERS_AFTER_MS: Final = 200
 TALK_MS: Final = 2_000
 RING_SECONDS: Final = 5  # the shortest there is
+MESSAGE_SECONDS: Final = 10  # likewise
 MOST_CALLS: Final = 9  # of one kind at once: the last digit of their number
 
 
@@ -41,7 +42,9 @@ STRANGER: Final = Kind("stranger", "09012", Disposition.ANSWERED, warned=True)
 FRIEND: Final = Kind("friend", "08012", Disposition.ANSWERED, hangs_up_after=1_800)
 FROM_ABROAD: Final = Kind("from abroad", "+18005", Disposition.BLOCKED, rings=False)
 NOBODY_THERE: Final = Kind("nobody answers", "0352", Disposition.UNANSWERED, warned=True)
-KINDS: Final = (STRANGER, FRIEND, FROM_ABROAD, NOBODY_THERE)
+LEAVES_MESSAGE: Final = Kind("leaves a message", "05012", Disposition.MESSAGE, rings=False)
+KINDS: Final = (STRANGER, FRIEND, FROM_ABROAD, NOBODY_THERE, LEAVES_MESSAGE)
+TAKE_LONG: Final = (NOBODY_THERE, LEAVES_MESSAGE)
 
 
 @dataclass(frozen=True, slots=True)

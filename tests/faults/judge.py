@@ -6,14 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from lab.listen import RATE, load, tone_share
+from lab.listen import RATE, Sound, level, load, tone_share
 from lab.sipp import Leg
 from screener.domain.call_record import CallRecord, Disposition
-from tests.faults.crowd import CALLER_TONE, HOUSEHOLD_TONE, Kind
+from tests.faults.crowd import CALLER_TONE, HOUSEHOLD_TONE, MESSAGE_SECONDS, Kind
 
 _WIRE: Final = 0.03  # seconds by which what is seen here may be off
 _BEGIN: Final = 0.4  # seconds of a talk until both voices are there
-_PURE: Final = 0.8  # how much of a voice must be its tone
+_UNWRITTEN: Final = 1.1  # seconds of sound that Asterisk keeps to itself: 32 KiB
+_SPOKEN: Final = 0.7  # how much of a talk must have a voice in it
+_LOUD: Final = -30.0  # dBFS
+_PIECE: Final = RATE // 4  # what lab.listen looks at at a time
+_VOICES: Final = (CALLER_TONE, HOUSEHOLD_TONE)
 _CUT: Final = (
     Disposition.FAILED_OPEN,
     Disposition.ABANDONED_BEFORE_WARNING,
@@ -111,7 +115,7 @@ def judge(call: Seen, limits: Limits) -> Judged:
 def _ringing(call: Seen, limits: Limits, found: Judged, began: float) -> None:
     if call.rang is None:
         refused = call.caller is not None and call.caller.outcome >= 300
-        if call.kind.rings or not refused:
+        if call.kind.rings or not (refused or _left_a_message(call)):
             found.lost.append("the handset did not ring")
         return
     if len(call.handset) > 1:
@@ -129,6 +133,11 @@ def _ringing(call: Seen, limits: Limits, found: Judged, began: float) -> None:
         )
     if call.kind.fate is Disposition.ANSWERED and call.talk is None:
         found.lost.append("rang and could not be answered")
+
+
+def _left_a_message(call: Seen) -> bool:
+    recordings = [row.recording for row in call.rows if row.recording]
+    return any(recording.seconds >= MESSAGE_SECONDS - _UNWRITTEN for recording in recordings)
 
 
 def _warning(call: Seen, limits: Limits, found: Judged) -> None:
@@ -174,7 +183,7 @@ def _truths(call: Seen, limits: Limits) -> tuple[Disposition, ...]:
         return (*_CUT, *((Disposition.ABANDONED_RINGING,) if call.rang is not None else ()))
     if call.rang is not None:
         return (Disposition.UNANSWERED,)
-    return (Disposition.BLOCKED,)
+    return (call.kind.fate,)
 
 
 def _recording(call: Seen, row: CallRecord, limits: Limits) -> list[str]:
@@ -189,17 +198,20 @@ def _recording(call: Seen, row: CallRecord, limits: Limits) -> list[str]:
     path = Path(row.recording.path)
     if not path.exists():
         return [f"the recording {path.name} is not there"]
-    if row.recording.seconds < talked - _BEGIN:
+    if row.recording.seconds < talked - (_UNWRITTEN if limits.cuts_calls else _BEGIN):
         return [f"only {row.recording.seconds:.2f} s of {talked:.2f} s are recorded"]
-    begin = int(_BEGIN * RATE)
-    heard = [channel[begin : -begin // 2] for channel in load(path)]
-    pure = [
-        tone_share(channel, tone)
-        for channel, tone in zip(heard, (CALLER_TONE, HOUSEHOLD_TONE), strict=True)
-    ]
-    if min(pure) < _PURE:
-        return [f"the voices in the recording are {pure[0]:.2f} and {pure[1]:.2f} whole"]
+    spoken = [_spoken(channel, hertz) for channel, hertz in zip(load(path), _VOICES, strict=True)]
+    if min(spoken) < _SPOKEN:
+        return [f"the voices are {spoken[0]:.2f} and {spoken[1]:.2f} of the recording"]
     return []
+
+
+def _spoken(channel: Sound, hertz: float) -> float:
+    """Return in how much of a channel its own voice is heard, once the talk has begun."""
+    whole = channel[int(_BEGIN * RATE) : -int(_BEGIN * RATE) // 2]
+    pieces = [whole[begin : begin + _PIECE] for begin in range(0, len(whole) - _PIECE, _PIECE)]
+    voiced = [level(piece) > _LOUD and tone_share(piece, hertz) > 0.5 for piece in pieces]
+    return sum(voiced) / len(voiced) if voiced else 1.0
 
 
 def _length(call: Seen, limits: Limits) -> float:

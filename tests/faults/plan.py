@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tests.faults.catalogue import ASTERISK_KILLED, ASTERISK_STOPPED, FAULTS, KILLED
-from tests.faults.crowd import FRIEND, KINDS, NOBODY_THERE, STRANGER, Kind
+from tests.faults.crowd import FRIEND, KINDS, STRANGER, TAKE_LONG, Kind
 from tests.faults.play import Blow
 from tests.faults.steps import Step
 
@@ -36,13 +36,13 @@ def full(steps: Mapping[str, Sequence[Step]], seed: int) -> list[Blow]:
 
 
 def every_step(steps: Mapping[str, Sequence[Step]]) -> list[tuple[Kind, Step]]:
-    """Return every kind with every step; what a call that nobody answers shares is left out."""
+    """Return every kind with every step; what long calls share with others is left out."""
     shared = set(steps[STRANGER.name])
     return [
         (kind, step)
         for kind in KINDS
         for step in steps[kind.name]
-        if kind is not NOBODY_THERE or step not in shared
+        if kind not in TAKE_LONG or step not in shared
     ]
 
 

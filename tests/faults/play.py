@@ -16,7 +16,7 @@ from lab.sipp import Leg, Sipp, calling, handset
 from screener.domain.call_record import CallRecord
 from screener.store.database import open_store
 from tests.faults.catalogue import Fault
-from tests.faults.crowd import CALLER_TONE, FRIEND, NOBODY_THERE, STRANGER, Group, Kind, household
+from tests.faults.crowd import CALLER_TONE, FRIEND, STRANGER, TAKE_LONG, Group, Kind, household
 from tests.faults.judge import Judged, Limits, Seen, judge
 from tests.faults.stage import Stage
 from tests.faults.steps import Step
@@ -24,6 +24,7 @@ from tests.faults.steps import Step
 _REACHED_SECONDS: Final = 15.0  # for the step to come
 _OVER_SECONDS: Final = 45.0  # for all calls to end
 _MEANWHILE_SECONDS: Final = 0.1  # after the blow: new calls
+_HEARD: Final = 0.7  # how much of the warning must have come to the ear
 _NEWEST: Final = 100  # rows of the log, more than one fault makes
 
 
@@ -101,8 +102,7 @@ class _Scene:
         self._blown = asyncio.Event()
         self._mended = 0.0
         kind, other = blow.kind, FRIEND if blow.kind is STRANGER else STRANGER
-        alone = kind is NOBODY_THERE  # they take long
-        self._target = Group(kind, kind.number(run, 0), 3 if alone else 5, 5)
+        self._target = Group(kind, kind.number(run, 0), 3 if kind in TAKE_LONG else 5, 5)
         self._others = Group(other, other.number(run, 1), 3, 3)
         self._witness = Group(STRANGER, STRANGER.number(run, 2), 1, 1)
         self._meanwhile = Group(STRANGER, STRANGER.number(run, 3), 2, 20)
@@ -214,7 +214,8 @@ class _Scene:
         if self._listening is None:
             return False
         _, sound = self._listening.heard()
-        return heard(sound, load(self._stage.warning)[0]).in_full
+        # On a machine with too much to do, an ear of ours misses a little.
+        return heard(sound, load(self._stage.warning)[0]).share >= _HEARD
 
 
 def _shown(leg: Leg) -> str:

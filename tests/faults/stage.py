@@ -16,7 +16,7 @@ from lab.process import LOOK_AGAIN, until
 from lab.prompts import quick_prompts
 from lab.proxy import Proxy
 from lab.screener import START_LIMIT, Screener
-from tests.faults.crowd import FRIEND, RING_SECONDS, voices
+from tests.faults.crowd import FRIEND, MESSAGE_SECONDS, RING_SECONDS, voices
 from tests.faults.steps import Steps
 
 SCREENING_SECONDS: Final = 12  # the dialplan's own limit; longer than the screener's heartbeat
@@ -156,7 +156,8 @@ async def a_stage() -> AsyncIterator[Stage]:
             ):
                 settings = {
                     "asterisk": {"url": proxy.url},
-                    "call": {"ring_seconds": RING_SECONDS},
+                    "call": {"ring_seconds": RING_SECONDS, "message_seconds": MESSAGE_SECONDS},
+                    "callers": {"voip": "message"},
                     "log": {"level": "info"},
                 }
                 screener = Screener(asterisk, directory=directory / "s", settings=settings)
