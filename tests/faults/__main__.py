@@ -16,7 +16,7 @@ from tests.faults.play import steps_of
 from tests.faults.stage import a_stage
 from tests.faults.stages import played
 from tests.faults.steps import Step
-from tests.faults.table import complaints, table_of
+from tests.faults.table import complaints, growth, table_of
 
 
 async def _undisturbed() -> dict[str, list[Step]]:
@@ -60,6 +60,7 @@ def main() -> int:
         console.print("faults: stopped")
         return 128 + signal.SIGINT
     console.print(table_of(done))
+    console.print(growth(done), highlight=False)
     console.print(f"in {(time.monotonic() - begun) / 60:.1f} minutes; seed {given.seed}")
     return 1 if any(one.failed for one in done) or not done else 0
 

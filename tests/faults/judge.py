@@ -12,6 +12,7 @@ from screener.domain.call_record import CallRecord, Disposition
 from tests.faults.crowd import CALLER_TONE, HOUSEHOLD_TONE, MESSAGE_SECONDS, Kind
 
 _WIRE: Final = 0.03  # seconds by which what is seen here may be off
+_CROSSING: Final = 0.2  # seconds in which an answer and the end of Asterisk cross
 _BEGIN: Final = 0.4  # seconds of a talk until both voices are there
 _UNWRITTEN: Final = 1.1  # seconds of sound that Asterisk keeps to itself: 32 KiB
 _SPOKEN: Final = 0.7  # how much of a talk must have a voice in it
@@ -83,12 +84,17 @@ class Seen:
 
 @dataclass
 class Judged:
-    """What is to be said of one call. ``wait``: seconds to the ring of one that the fault met."""
+    """What is to be said of one call.
+
+    Seconds to its ring: ``wait`` from the fault, if the call was there, ``new_wait`` from its
+    start, if it came later.
+    """
 
     number: str
     kind: str
     rang: bool = False
     wait: float | None = None
+    new_wait: float | None = None
     lost: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -126,7 +132,7 @@ def _ringing(call: Seen, limits: Limits, found: Judged, began: float) -> None:
         found.wait = call.rang - limits.struck
         latest = max(latest + limits.warning, limits.struck + limits.in_hand)
     elif began >= limits.struck:
-        found.wait = call.rang - began
+        found.new_wait = call.rang - began
     if call.rang > latest:
         found.lost.append(
             f"rang {call.rang - began:.2f} s after it began, {call.rang - latest:.2f} s too late"
@@ -178,7 +184,8 @@ def _log(call: Seen, found: Judged, limits: Limits, *, met: bool, new: bool) -> 
 def _truths(call: Seen, limits: Limits) -> tuple[Disposition, ...]:
     """Return what can truly be said of a call."""
     if call.talk is not None:
-        return (Disposition.ANSWERED,)
+        crossed = limits.cuts_calls and call.talk > limits.struck - _CROSSING
+        return (Disposition.ANSWERED, *((Disposition.ABANDONED_RINGING,) if crossed else ()))
     if call.ended == math.inf or (limits.cuts_calls and call.ended > limits.struck):
         return (*_CUT, *((Disposition.ABANDONED_RINGING,) if call.rang is not None else ()))
     if call.rang is not None:

@@ -18,7 +18,7 @@ from screener.store.database import open_store
 from tests.faults.catalogue import Fault
 from tests.faults.crowd import CALLER_TONE, FRIEND, STRANGER, TAKE_LONG, Group, Kind, household
 from tests.faults.judge import Judged, Limits, Seen, judge
-from tests.faults.stage import Stage
+from tests.faults.stage import Size, Stage
 from tests.faults.steps import Step
 
 _REACHED_SECONDS: Final = 15.0  # for the step to come
@@ -50,6 +50,7 @@ class Played:
     calls: list[Judged] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
     trouble: str = ""
+    size: Size | None = None  # Asterisk's, afterwards
 
     @property
     def failed(self) -> bool:
@@ -86,6 +87,7 @@ async def play(stage: Stage, blow: Blow, run: int) -> Played:
     else:
         played.left_over = scene.left_over
         played.calls = await scene.judged()
+        played.size = stage.size()
     return played
 
 

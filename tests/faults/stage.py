@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,15 +131,25 @@ class Stage:
         bridges = (await self.asterisk.cli("bridge show all")).splitlines()[1:]
         return channels + [f"bridge {line.split()[0]}" for line in bridges if line.strip()]
 
-    def memory(self) -> float:
-        """Return how many MB Asterisk takes."""
-        status = Path(f"/proc/{self.asterisk.process.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
+    def size(self) -> "Size":
+        """Return what Asterisk takes now."""
+        there = Path(f"/proc/{self.asterisk.process.pid}")
+        status = (there / "status").read_text().splitlines()
+        (kilobytes,) = (line.split()[1] for line in status if line.startswith("VmRSS:"))
+        return Size(
+            pid=self.asterisk.process.pid,
+            megabytes=int(kilobytes) / 1024,
+            files=len(list((there / "fd").iterdir())),
+        )
 
-    def files_open(self) -> int:
-        """Return how many files and sockets Asterisk has open."""
-        return len(list(Path(f"/proc/{self.asterisk.process.pid}/fd").iterdir()))
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The memory of one Asterisk, and how many files and sockets it has open."""
+
+    pid: int
+    megabytes: float
+    files: int
 
 
 @asynccontextmanager

@@ -1,16 +1,20 @@
 """The figures of all faults played, one line a fault."""
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from tests.faults.play import Played
 
-COLUMNS = ("runs", "calls", "rang", "slowest ring", "lost calls", "other faults", "left over")
+if TYPE_CHECKING:
+    from tests.faults.stage import Size
+
+COLUMNS = ("runs", "calls", "rang", "slowest", "new calls", "lost", "other faults", "left over")
 
 
 def table_of(played: Iterable[Played]) -> Table:
-    """Return the table. The slowest ring is that of a call that the fault met, in seconds."""
+    """Return the table. The slowest ring: from the fault; of new calls, from their start."""
     by_fault: dict[str, list[Played]] = {}
     for each in played:
         by_fault.setdefault(each.fault, []).append(each)
@@ -27,18 +31,39 @@ def table_of(played: Iterable[Played]) -> Table:
 
 def _row(runs: list[Played]) -> list[str]:
     calls = [call for run in runs for call in run.calls]
-    slowest = max((call.wait for call in calls if call.wait is not None), default=None)
     other = sum(len(call.faults) for call in calls) + sum(bool(run.trouble) for run in runs)
     figures = (
         len(runs),
         len(calls),
         sum(call.rang for call in calls),
-        "–" if slowest is None else f"{slowest:.2f} s",
+        _slowest(call.wait for call in calls),
+        _slowest(call.new_wait for call in calls),
         sum(bool(call.lost) for call in calls),
         other,
         sum(len(run.left_over) for run in runs),
     )
     return [str(figure) for figure in figures]
+
+
+def _slowest(waits: Iterable[float | None]) -> str:
+    slowest = max((wait for wait in waits if wait is not None), default=None)
+    return "–" if slowest is None else f"{slowest:.2f} s"
+
+
+def growth(played: Iterable[Played]) -> str:
+    """Say how the Asterisk that lived through the most faults has grown, from the first on."""
+    lives: dict[int, list[Size]] = {}
+    for each in played:
+        if each.size:
+            lives.setdefault(each.size.pid, []).append(each.size)
+    if not lives:
+        return "no Asterisk was looked at"
+    longest = max(lives.values(), key=len)
+    first, last = longest[0], longest[-1]
+    return (
+        f"the Asterisk that lived longest took {first.megabytes:.0f} MB and {first.files} files"
+        f" after its first fault, {last.megabytes:.0f} MB and {last.files} after {len(longest)}"
+    )
 
 
 def complaints(played: Played) -> Iterator[str]:
