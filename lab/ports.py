@@ -143,7 +143,7 @@ def _numbered(number: int) -> Place:
         trunk_contact=Address(f"{network}.2", 5060),
         handset=f"{network}.3",
         stranger=f"{network}.9",
-        rtp=(10_000, 10_999),
+        rtp=(10_000, 19_999),
     )
 
 
@@ -159,7 +159,7 @@ def place_of_environment() -> Place:
         trunk_contact=_address("ASTERISK_TRUNK_CONTACT", "127.0.0.2:5060"),
         handset="127.0.0.3",
         stranger="127.0.0.9",
-        rtp=_range("ASTERISK_RTP", os.environ.get("ASTERISK_RTP", "10000-10999")),
+        rtp=_range("ASTERISK_RTP", os.environ.get("ASTERISK_RTP", "10000-19999")),
     )
 
 
@@ -180,5 +180,5 @@ def _port(setting: str, text: str | None) -> int:
 def _range(setting: str, text: str) -> tuple[int, int]:
     first, dash, last = text.partition("-")
     if not dash:
-        raise LabError(f"{setting}={text}: a first and a last port, like 10000-10999")
+        raise LabError(f"{setting}={text}: a first and a last port, like 10000-19999")
     return _port(setting, first), _port(setting, last)

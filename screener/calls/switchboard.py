@@ -160,14 +160,12 @@ class Switchboard:
     async def _find_row(self, call: Call, entry: Entry) -> None:
         """Go on with the row that the call has already, or open one: the dialplan had it so far."""
         try:
-            rows = {record.id: record for record in await self._unfinished()}
+            entry.record = await self._desk.row(call.id)
         except StoreError as error:  # the call goes on, unwritten
             log.warning("row_not_found", error=str(error))
             return
         entry.if_caller_leaves = Disposition.FAILED_OPEN
-        if call.id in rows:
-            entry.record = rows[call.id]
-        else:
+        if entry.record is None:
             await write_down_unscreened(call, self._desk, entry, taken=True)
 
     async def _let_the_rest_go(self) -> None:
