@@ -31,6 +31,8 @@ def calls_table(records: Sequence[CallRecord], country: Country) -> Table:
     for record in records:
         name = inert(record.caller.name.strip(), LONGEST_NAME)
         recording = inert(str(record.recording.path)) if record.recording else ""
+        if record.recording_is_whole is False:
+            recording += " (cut short)"
         table.add_row(
             local_time(record.started_at),
             Text(f"{shown_number(record.caller, country)} {name}".rstrip()),
@@ -68,6 +70,7 @@ def call_json(record: CallRecord) -> dict[str, object]:
             "path": str(recording.path),
             "seconds": recording.seconds,
             "sha256": recording.sha256,
+            "whole": record.recording_is_whole,
         },
     }
 

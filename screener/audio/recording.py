@@ -105,6 +105,18 @@ def _finish(raw: Path, finished: Path) -> Recording | None:
         return None
     finished.parent.mkdir(parents=True, exist_ok=True)
     growing = finished.with_suffix(".part")
+    try:
+        _write(raw, growing, frames)
+        growing.replace(finished)
+    except OSError:
+        growing.unlink(missing_ok=True)  # on a full disk it would take the room of the next call
+        raise
+    with finished.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    return Recording(path=finished, seconds=round(frames / RATE_HZ, 3), sha256=digest)
+
+
+def _write(raw: Path, growing: Path, frames: int) -> None:
     with raw.open("rb") as source, growing.open("wb") as target:
         with wave.open(target, "wb") as sound:
             sound.setnchannels(CHANNELS)
@@ -117,7 +129,3 @@ def _finish(raw: Path, finished: Path) -> Recording | None:
                 left -= len(chunk)
         target.flush()
         os.fsync(target.fileno())
-    growing.replace(finished)
-    with finished.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    return Recording(path=finished, seconds=round(frames / RATE_HZ, 3), sha256=digest)

@@ -1,7 +1,8 @@
 """A call's row in the call log while the call goes on: written at every step, closed once."""
 
+import time
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from screener.calls.call import Call
@@ -23,6 +24,7 @@ class Entry:
         self.record: CallRecord | None = None
         self.if_caller_leaves = Disposition.ABANDONED_BEFORE_WARNING
         self._desk = desk
+        self._began = (desk.now(), time.monotonic())
 
     @classmethod
     def resumed(cls, desk: Desk, record: CallRecord) -> Self:
@@ -45,7 +47,7 @@ class Entry:
                 line=call.line,
                 caller=caller,
                 decision=decision,
-                started_at=call.began_at or self._desk.now(),
+                started_at=call.began_at or self._now(),
             )
         )
 
@@ -56,13 +58,13 @@ class Entry:
     def rang(self) -> None:
         """Write down when the handset began to ring."""
         if self.record and self.record.rang_at is None:
-            self._note(rang_at=self._desk.now())
+            self._note(rang_at=self._now())
 
     def picked_up(self) -> None:
         """Write down when the handset was answered; so it rang, whether or not it said so."""
         self.rang()
         if not self.answered:
-            self._note(answered_at=self._desk.now())
+            self._note(answered_at=self._now())
 
     def failed_open(self) -> None:
         """Write down that something broke and the dialplan has the call, however it ends there.
@@ -88,7 +90,7 @@ class Entry:
             self._note(
                 disposition=self.record.disposition or disposition,
                 ended_by=by,
-                ended_at=at or self._desk.now(),
+                ended_at=at or self._now(),
             )
 
     def left(self, by: EndedBy) -> None:
@@ -153,6 +155,14 @@ class Entry:
         if self.record and self.record.recording:
             return self.record.recording.seconds
         return self._desk.recorded_seconds(self.record) if self.record else None
+
+    def _now(self) -> datetime:
+        """Return the time by the clock as it stood at the call's begin.
+
+        So the times of a row are in order and as far apart as they were, though the clock jumps.
+        """
+        began, ticks = self._began
+        return began + timedelta(seconds=time.monotonic() - ticks)
 
     def _note(self, **changes: Any) -> None:
         if self.record:

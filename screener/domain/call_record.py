@@ -8,6 +8,9 @@ from pathlib import Path
 from screener.domain.caller import Caller
 from screener.domain.policy import Decision
 
+# Events of a call come late on a busy machine; a full disk cuts off more.
+_TOLERATED_SECONDS = 3.0
+
 
 class Disposition(StrEnum):
     """What became of a call."""
@@ -66,3 +69,11 @@ class CallRecord:
     ended_by: EndedBy | None = None
     disposition: Disposition | None = None
     recording: Recording | None = None
+
+    @property
+    def recording_is_whole(self) -> bool | None:
+        """Whether the recording is as long as the talk; None where one of them is not known."""
+        if self.recording is None or self.answered_at is None or self.ended_at is None:
+            return None
+        talk = (self.ended_at - self.answered_at).total_seconds()
+        return self.recording.seconds >= talk - _TOLERATED_SECONDS

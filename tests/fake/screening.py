@@ -66,6 +66,7 @@ class Screening:
     unfinished: Callable[[], Awaitable[list[CallRecord]]] | None = None
     row_on_disk: Callable[[str], Awaitable[CallRecord | None]] | None = None
     on_step: Callable[[], None] = lambda: None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     kept: list[CallRecord] = field(default_factory=list)
     dialled: list[str] = field(default_factory=list)  # by the household, as the screener heard it
     _stock_taken: int = 0  # after which of the connections
@@ -206,7 +207,7 @@ class Screening:
             row=self.row_on_disk or row,
             details=self.details,
             dialled=dialled,
-            now=lambda: datetime.now(UTC),
+            now=self.now,
             media=media,
             prompt_seconds=lambda _: 0.2,
             ring_seconds=30,

@@ -1,5 +1,7 @@
 """Whole calls, told as the people on the line live them, against a fake Asterisk."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from screener.audio.recording import Recordings
@@ -217,3 +219,27 @@ async def test_a_new_screener_takes_leave_of_a_caller_who_still_speaks(
         row = await following.row(caller)
     assert caller.heard == ["message", "message_kept"], asterisk.story()
     assert outcome(row) == (Verdict.MESSAGE, Disposition.MESSAGE, EndedBy.SCREENER)
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1)], ids=["on", "back"])
+async def test_a_clock_that_jumps_by_a_day_in_a_call_harms_neither_call_nor_row(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings, jump: timedelta
+) -> None:
+    """The times of the row are in order and seconds apart, as they were for the people."""
+    moved = timedelta()
+    screening = Screening(asterisk, store, recordings, now=lambda: datetime.now(UTC) + moved)
+    async with screening.at_work():
+        caller = asterisk.offer(STRANGER, handset=Handset.BY_HAND)
+        await caller.handset_rings()
+        moved = jump
+        caller.handset_answers()
+        await asterisk.until(lambda: caller.picked_up, "they talk")
+        moved = -jump
+        caller.handset_hangs_up()
+        row = await screening.row(caller)
+    assert row.disposition is Disposition.ANSWERED
+    assert row.rang_at
+    assert row.answered_at
+    assert row.ended_at
+    assert row.started_at <= row.rang_at <= row.answered_at <= row.ended_at
+    assert row.ended_at - row.started_at < timedelta(minutes=1)

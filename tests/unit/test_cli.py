@@ -210,7 +210,12 @@ def test_a_call_is_json_with_every_key_and_times_with_their_zone(database: Path)
         "disposition": "answered",
         "warned": True,
         "ended_by": "caller",
-        "recording": {"path": "recordings/c-1.wav", "seconds": 60.0, "sha256": "ab" * 32},
+        "recording": {
+            "path": "recordings/c-1.wav",
+            "seconds": 60.0,
+            "sha256": "ab" * 32,
+            "whole": True,
+        },
     }
     assert {key: datetime.fromisoformat(time) for key, time in times.items()} == {
         "started_at": ANSWERED.started_at,
