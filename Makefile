@@ -23,6 +23,7 @@ test: venv asterisk sipp systemd ## All tests, those against the real Asterisk i
 SEED := 1
 faults: venv asterisk sipp ## Break everything there is, under calls, and see that they ring; SEED=1
 	@$(python) -m tests.faults --seed $(SEED) $(ARGS)
+	@FAULTS=full SEED=$(SEED) $(python) -m pytest tests/faults/test_flood.py tests/faults/test_malice.py
 
 run: venv asterisk ## Asterisk and the screener in the foreground; Ctrl-C ends them
 	@scripts/get-tools ip

@@ -206,6 +206,9 @@ class Switchboard:
         there = {channel.id: channel for channel in await self._ari.channels.list()}
         ours = set(await self._ari.applications.channel_ids())
         held = {each for each in ours & there.keys() if there[each].stasis_args is not None}
-        rows = {record.id: record for record in await self._unfinished()}
-        for call_id in (held | rows.keys()) - self._done - self._calls.keys():
-            self._resume(there.get(call_id, Channel(call_id)), rows.get(call_id), tasks)
+        rows: dict[str, CallRecord] = {}
+        try:
+            rows = {record.id: record for record in await self._unfinished()}
+        finally:  # whoever is held must not wait for the database
+            for call_id in (held | rows.keys()) - self._done - self._calls.keys():
+                self._resume(there.get(call_id, Channel(call_id)), rows.get(call_id), tasks)

@@ -39,7 +39,7 @@ def is_gone(path: Path) -> bool:
 def damage(path: Path, patience: float) -> str | None:
     """Return what is broken in a database, None where it is whole, or none of ours at all.
 
-    Reads all of it: some 0.1 s for each 10 MB. Raises sqlite3.Error for what is no damage: locked,
+    Reads all of it: some 0.2 s for each 10 MB. Raises sqlite3.Error for what is no damage: locked,
     not to be read.
     """
     if not path.is_file() or _size(path) == 0:

@@ -398,3 +398,44 @@ async def test_stock_that_asterisk_refuses_is_taken_again(
             caller.hangs_up()
             row = await following.row(caller)
     assert row.disposition is Disposition.FAILED_OPEN, asterisk.story()
+
+
+async def test_a_held_call_does_not_wait_for_a_database_that_cannot_be_read(
+    store: Store, recordings: Recordings
+) -> None:
+    """A call that an earlier screener left in Stasis rings, though its row is not to be had."""
+    rang = False
+
+    async def failing() -> list[CallRecord]:
+        if not rang:
+            raise StoreError("database is locked")
+        return []
+
+    async def row(call_id: str) -> CallRecord | None:
+        await failing()
+        return await store.calls.get(call_id)
+
+    limits = Limits(let_go=0.05)
+    async with FakeAsterisk() as asterisk:
+        async with Screening(asterisk, store, recordings, call_limits=limits).at_work() as dying:
+            caller = asterisk.offer(handset=Handset.BY_HAND)
+            caller.listens = False
+            await asterisk.until(lambda: caller.state == "Up", "it is answered")
+            asterisk.falls_silent()
+            await dying.stops()
+        asterisk.drop()
+        asterisk.wakes_up()
+        assert asterisk.held == [caller]
+        following = Screening(asterisk, store, recordings, unfinished=failing, row_on_disk=row)
+
+        async def rings() -> None:
+            nonlocal rang
+            await caller.handset_rings()
+            rang = True
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(rings())
+            async with following.at_work():
+                assert rang, asterisk.story()
+                caller.hangs_up()
+                await following.finished()
