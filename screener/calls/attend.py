@@ -9,7 +9,7 @@ import structlog
 from screener.ari import AriError, RequestFailed
 from screener.calls.call import Call
 from screener.calls.desk import Desk
-from screener.calls.ear import CallerHungUp
+from screener.calls.ear import CallerHungUp, TakenAway
 from screener.calls.entry import Entry
 from screener.calls.inbound import follow, left
 from screener.domain.call_record import Disposition
@@ -66,6 +66,8 @@ async def let_go(call: Call, entry: Entry) -> None:
 async def _see_through(call: Call, desk: Desk, entry: Entry, work: Work) -> None:
     try:
         await work(call, entry)
+    except TakenAway:
+        await _follow_if_released(call, desk, entry)
     except CallerHungUp:
         left(call, entry)
     except Exception as error:  # whatever breaks, the telephone rings
@@ -73,6 +75,18 @@ async def _see_through(call: Call, desk: Desk, entry: Entry, work: Work) -> None
         if not isinstance(error, RequestFailed):  # who knows what became of it
             entry.if_caller_leaves = Disposition.FAILED_OPEN
         await _fail_open(call, desk, entry)
+
+
+async def _follow_if_released(call: Call, desk: Desk, entry: Entry) -> None:
+    """See whether a call that left our hands went back to the dialplan, and follow it there."""
+    try:
+        if await call.was_released():
+            entry.failed_open()
+            await follow(call, desk, entry)
+        else:
+            left(call, entry)
+    except CallerHungUp:
+        left(call, entry)
 
 
 async def _fail_open(call: Call, desk: Desk, entry: Entry) -> None:

@@ -16,7 +16,7 @@ from screener.ari.events import (
     Reconnected,
     StasisStart,
 )
-from screener.calls.ear import CallerHungUp, Ear
+from screener.calls.ear import CallerHungUp, Ear, TakenAway
 from screener.calls.limits import Limits
 from screener.calls.steps import (
     DIAL_STEPS,
@@ -204,6 +204,17 @@ class Call:
                 return True
         return False
 
+    async def was_released(self) -> bool:
+        """Tell whether somebody handed the call back over our head; ``steps`` goes on with it."""
+        self.held = False
+        try:
+            released = await self._ari.channels.variable(self.id, "RELEASED") == "1"
+        except (RequestFailed, Unreachable):
+            return False
+        if released:
+            self._ear.put(Reconnected(self.id))
+        return released
+
     def _came_back(self, args: Sequence[str], channel: Channel) -> RingingEnded | MessageOver:
         """Take the call in hand again, with the dialplan's word on what it did and how it went."""
         self.held = True
@@ -275,9 +286,12 @@ class Call:
         """Translate what Asterisk says of a command to a channel that is no more in Stasis."""
         try:
             yield
-        except (NotFound, Conflict):
+        except NotFound:
             self.held = False
             raise CallerHungUp from None
+        except Conflict:
+            self.held = False
+            raise TakenAway from None
         except Unreachable:
             await self.still_there()  # what we asked for may have been done: a hangup
             raise

@@ -18,6 +18,10 @@ class CallerHungUp(Exception):
     """The caller is no longer there, however that was noticed."""
 
 
+class TakenAway(CallerHungUp):
+    """The call is no longer in our hands: its caller hung up, or somebody handed it back."""
+
+
 class Ear:
     """Listens to a channel until ``close``; nothing is missed, and nothing is heard twice."""
 
@@ -41,8 +45,10 @@ class Ear:
         """
         event = await self._inbox.get()
         match event:
-            case ChannelHangupRequest() | ChannelDestroyed() | StasisEnd():
+            case ChannelHangupRequest() | ChannelDestroyed():
                 raise CallerHungUp
+            case StasisEnd():
+                raise TakenAway
             case ConnectionLost():
                 raise Unreachable("the connection to Asterisk was lost in the middle of the call")
         return event

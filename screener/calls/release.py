@@ -6,7 +6,7 @@ about all the time, so that nothing is left to be loaded when somebody waits on 
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 REQUEST_SECONDS: Final = 2.0
+_MOST_FAILURES: Final = 3  # then it is Asterisk that hangs, and not a call
 
 # Where a call goes on, by what it came into Stasis with: its ring or its message is over, and the
 # dialplan takes leave of it; in the middle of being screened, the handset rings.
@@ -42,12 +43,31 @@ def release(door: Door) -> int:
     """
     try:
         with closing(_Requests(door)) as requests:
-            return sum(_let_go(requests, *call) for call in _held(requests, door.application))
+            return _let_all_go(requests, list(_held(requests, door.application)))
     except (OSError, HTTPException) as error:
         said = str(error) or type(error).__name__
         raise CannotReleaseError(f"Asterisk at {door.url} cannot be reached: {said}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CannotReleaseError(f"what answers at {door.url} is not Asterisk") from None
+
+
+def _let_all_go(requests: "_Requests", calls: Sequence[tuple[str, str]]) -> int:
+    """Send each call on its way, and none of them in vain because another hangs; return how many.
+
+    Raises the first error at the end.
+    """
+    gone, failed = 0, []
+    for call in calls:
+        try:
+            gone += _let_go(requests, *call)
+        except (OSError, HTTPException) as error:
+            failed.append(error)
+            requests.close()  # the next opens it again
+            if len(failed) >= _MOST_FAILURES:
+                break
+    if failed:
+        raise failed[0]
+    return gone
 
 
 def _held(requests: "_Requests", application: str) -> Iterator[tuple[str, str]]:
@@ -70,11 +90,12 @@ def _held(requests: "_Requests", application: str) -> Iterator[tuple[str, str]]:
 def _let_go(requests: "_Requests", channel_id: str, came_with: str) -> bool:
     """Send one channel on its way; False if it was gone or on its way already."""
     context, extension = _WAYS_OUT.get(came_with, _SCREENED)
-    if (context, extension) == _SCREENED:
-        # What is being played would be heard to its end first.
-        requests.ask("DELETE", f"playbacks/{quote(channel_id)}-warning")
     query = urlencode({"context": context, "extension": extension, "priority": 1})
     status, _ = requests.ask("POST", f"channels/{quote(channel_id)}/continue?{query}")
+    if (context, extension) == _SCREENED:
+        # It goes when what it hears is over: now. In this order, or a screener that lives would
+        # take the warning for heard, and command the call before we do.
+        requests.ask("DELETE", f"playbacks/{quote(channel_id)}-warning")
     return status < 400
 
 
