@@ -125,7 +125,10 @@ async def test_a_scanner_sees_no_difference_between_a_user_there_is_and_one_ther
         }
 
     seen: dict[str, set[str]] = {}
-    async with telephone(place.sip_port(place.stranger), place.sip) as scanner:
+    async with (
+        handset(place, AT_ONCE, exchange.asterisk.handset_password),
+        telephone(place.sip_port(place.stranger), place.sip) as scanner,
+    ):
         for name in NAMES:
             for kind, request in requests(name, scanner).items():
                 seen.setdefault(kind, set()).add(told_apart(await probe(scanner, request)))
