@@ -16,6 +16,7 @@ _CROSSING: Final = 0.2  # seconds in which an answer and the end of Asterisk cro
 _BEGIN: Final = 0.4  # seconds of a talk until both voices are there
 _UNWRITTEN: Final = 1.1  # seconds of sound that Asterisk keeps to itself: 32 KiB
 _SPOKEN: Final = 0.7  # how much of a talk must have a voice in it
+_ENOUGH: Final = 3  # pieces to judge by
 _LOUD: Final = -30.0  # dBFS
 _PIECE: Final = RATE // 4  # what lab.listen looks at at a time
 _VOICES: Final = (CALLER_TONE, HOUSEHOLD_TONE)
@@ -24,6 +25,7 @@ _CUT: Final = (
     Disposition.ABANDONED_BEFORE_WARNING,
     Disposition.ABANDONED_IN_WARNING,
     Disposition.ABANDONED_AFTER_WARNING,
+    Disposition.UNREACHABLE,  # an Asterisk that is ending dials nobody
 )
 
 
@@ -218,7 +220,7 @@ def _spoken(channel: Sound, hertz: float) -> float:
     whole = channel[int(_BEGIN * RATE) : -int(_BEGIN * RATE) // 2]
     pieces = [whole[begin : begin + _PIECE] for begin in range(0, len(whole) - _PIECE, _PIECE)]
     voiced = [level(piece) > _LOUD and tone_share(piece, hertz) > 0.5 for piece in pieces]
-    return sum(voiced) / len(voiced) if voiced else 1.0
+    return sum(voiced) / len(voiced) if len(voiced) >= _ENOUGH else 1.0
 
 
 def _length(call: Seen, limits: Limits) -> float:
