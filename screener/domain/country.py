@@ -21,6 +21,9 @@ _MORE_EMERGENCY = {"JP": frozenset({"118"})}
 _SPECIAL = {"JP": re.compile(r"1[0-9]{2}")}
 _SPECIAL_ELSEWHERE = re.compile(r"[1-9][0-9]{2}|116[0-9]{3}")
 
+# Dialled before a number, these hide (184) or show (186) the own number in Japan.
+_CALLER_ID_PREFIXES = {"JP": ("184", "186")}
+
 # Japan's police stations have numbers that end in 0110; the others are headquarters known from the
 # news, as fraudsters from abroad imitate them.
 _POLICE_ENDINGS = {"JP": frozenset({"0110", "1110", "4321", "9111"})}
@@ -35,8 +38,9 @@ class Country:
 
     ``emergency`` holds the exact numbers, without "+"; ``international_prefix`` and ``special``
     match from the start of a number; ``national_prefix`` is what is dialled before a number of
-    the own country; ``regions`` are the country codes that count as home; ``police_endings`` are
-    the last digits by which people know the police.
+    the own country; ``regions`` are the country codes that count as home;
+    ``caller_id_prefixes`` are dialled before a number to hide or show the own one;
+    ``police_endings`` are the last digits by which people know the police.
     """
 
     code: str
@@ -48,6 +52,7 @@ class Country:
     trunk_zero: bool
     zero_always_shown: bool
     regions: frozenset[str]
+    caller_id_prefixes: tuple[str, ...]
     police_endings: frozenset[str]
 
 
@@ -70,6 +75,7 @@ def country(code: str) -> Country:
         trunk_zero=numbers.national_prefix == "0",
         zero_always_shown=region in _ZERO_ALWAYS_SHOWN,
         regions=home,
+        caller_id_prefixes=_CALLER_ID_PREFIXES.get(region, ()),
         police_endings=_POLICE_ENDINGS.get(region, frozenset()),
     )
 

@@ -25,6 +25,9 @@ def worth_knowing(
     the household's ``own`` ones; for those on a shared list, since fraudsters ask to be called
     back; and for those that an entry of the household's own making covers already.
     """
+    for prefix in country.caller_id_prefixes:
+        if len(dialled) > len(prefix) + 3:
+            dialled = dialled.removeprefix(prefix)
     number = _parsed(dialled, country)
     caller = identify(number, "", country=country, trunk_format=TrunkFormat.E164)
     if caller.e164 is None or caller.number_class in _NEVER:

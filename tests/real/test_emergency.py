@@ -122,7 +122,7 @@ async def test_the_countrys_own_emergency_numbers_ring_at_once_and_only_those(
         assert not people.company.requests("INVITE")
 
 
-@pytest.mark.parametrize("number", ["110", "118", "119", "#7119", "#9110"])
+@pytest.mark.parametrize("number", ["110", "118", "119", "184110", "186119", "#7119", "#9110"])
 async def test_after_a_call_for_help_everybody_rings_at_once(
     quick_prompts: Path, number: str
 ) -> None:

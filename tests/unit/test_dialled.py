@@ -69,5 +69,12 @@ def test_what_the_household_says_itself_is_left_as_it_is(
     assert known("0312345678", entry(list_name, covering)) is None
 
 
+@pytest.mark.parametrize("prefix", ["184", "186"])
+def test_who_hides_or_shows_the_own_number_dials_the_number_behind_that(prefix: str) -> None:
+    assert known(f"{prefix}0312345678") == "+81312345678"
+    assert known(f"{prefix}110") is None
+    assert known(prefix) is None
+
+
 def test_a_number_that_was_dialled_before_is_known_anew() -> None:
     assert known("0312345678", entry(ListName.ALLOW, "+81312345678", DIALLED)) == "+81312345678"
