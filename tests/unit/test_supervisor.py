@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[2]
-LIMITS = {"silence": 0.6, "start": 10.0, "drain": 1.5, "settle": 0.0, "first_delay": 0.3}
+LIMITS = {"silence": 1.5, "start": 10.0, "drain": 3.0, "settle": 0.0, "first_delay": 0.3}
 
 # A worker as the supervisor knows it: says who it is, beats, and does what befalls it.
 WORKER = """
@@ -171,7 +171,7 @@ def test_a_worker_that_does_not_end_when_told_is_killed_in_the_end() -> None:
 
 
 def test_a_worker_that_is_ending_by_itself_is_given_the_time() -> None:
-    with supervised("beat(0.2); say(b'!'); time.sleep(1); sys.exit(2)") as running:
+    with supervised("beat(0.2); say(b'!'); time.sleep(2); sys.exit(2)") as running:
         assert running.ended() == (2, [])
 
 
@@ -189,7 +189,7 @@ def test_all_stopped_and_continued_together_nobody_is_killed() -> None:
         os.killpg(running.process.pid, signal.SIGSTOP)
         time.sleep(3 * LIMITS["silence"])  # so long that nothing but the stop can excuse it
         os.killpg(running.process.pid, signal.SIGCONT)
-        time.sleep(LIMITS["silence"])
+        time.sleep(2 * LIMITS["silence"])
         assert running.end() == (0, [])
 
 
