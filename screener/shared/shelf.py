@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -86,9 +87,9 @@ class Shelf:
             table = json.loads((self.directory / _POINTER).read_text(encoding="utf-8"))
             waiting = table.pop("waiting")
             found = Pointer(**table, waiting=Waiting(**waiting) if waiting else None)
-            if isinstance(found.file, str) and (_FILE.fullmatch(found.file) or not found.file):
+            if (_FILE.fullmatch(found.file) or not found.file) and _are_times(found):
                 return found
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             pass
         return Pointer(file=max(self.files(), default=""))
 
@@ -186,6 +187,12 @@ class Shelf:
         return ListError(
             f"{inert(str(self.directory), 200)} cannot be written to: {error.strerror}"
         )
+
+
+def _are_times(pointer: Pointer) -> bool:
+    """Tell whether the times of a pointer, where it has them, are such as can be reckoned with."""
+    times = [each for each in (pointer.checked_at, pointer.tried_at) if each != ""]
+    return all(datetime.fromisoformat(each).tzinfo is not None for each in times)
 
 
 def _clear(directory: Path) -> None:

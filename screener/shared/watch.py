@@ -43,8 +43,12 @@ class Watch:
             if name in self._stamps and self._stamps[name] == stamp:
                 continue
             self._stamps[name] = stamp
-            standing = await asyncio.to_thread(self._known.standing, name, datetime.now(UTC))
-            self._take(name, standing)
+            try:
+                standing = await asyncio.to_thread(self._known.standing, name, datetime.now(UTC))
+            except Exception as error:  # noqa: BLE001  (a list must keep nobody from taking calls)
+                log.warning("fraud_list_faulty", list=name, fault=inert(repr(error), 300))
+            else:
+                self._take(name, standing)
 
     async def run(
         self, look_seconds: float = LOOK_SECONDS, update_seconds: float = UPDATE_SECONDS

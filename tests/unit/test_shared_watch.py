@@ -1,17 +1,18 @@
 """The running service's lists: replaced when another version counts, whoever made it count."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from screener.shared.formats import Format
 from screener.shared.job import Source
-from screener.shared.lists import FraudLists
+from screener.shared.lists import FraudLists, Standing
 from screener.shared.watch import Watch
 from tests.unit.listmaking import NOW, csv_of, many, terms, updated
 
@@ -66,6 +67,58 @@ async def test_a_version_that_cannot_be_read_leaves_the_one_in_memory(
     (known.shelf("test").directory / "current").touch()
     await watch.look()
     assert watch.lists[0].find("+18005550000")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"checked_at": "yesterday"},
+        {"checked_at": "2026-11-22T12:00:00"},
+        {"tried_at": 7},
+        {"file": None},
+    ],
+    ids=str,
+)
+async def test_a_pointer_that_says_nonsense_keeps_no_list_from_counting(
+    known: FraudLists, file: Path, damage: dict[str, object]
+) -> None:
+    shelf = known.shelf("test")
+    await updated(shelf, file)
+    pointer = shelf.directory / "current"
+    pointer.write_text(json.dumps(json.loads(pointer.read_text()) | damage))
+    watch = Watch(known)
+    await watch.look()
+    assert watch.lists[0].head.count == 3
+    assert not known.standing("test", NOW).too_old(NOW)
+    assert known.due("test", NOW, timedelta(hours=1))
+
+
+async def test_a_pointer_too_deep_to_be_read_counts_as_none(known: FraudLists, file: Path) -> None:
+    await updated(known.shelf("test"), file)
+    (known.shelf("test").directory / "current").write_text("[" * 200_000)
+    watch = Watch(known)
+    await watch.look()
+    assert watch.lists[0].head.count == 3
+
+
+class OneUnreadable(FraudLists):
+    """Lists of which one fails as nobody foresaw."""
+
+    def standing(self, name: str, now: datetime) -> Standing:
+        if name == "unreadable":
+            raise ArithmeticError(name)
+        return super().standing(name, now)
+
+
+async def test_a_list_that_fails_as_nobody_foresaw_keeps_the_others_from_nothing(
+    tmp_path: Path, file: Path
+) -> None:
+    sources = [
+        Source(name=name, place=str(file), format=Format.CSV) for name in ("unreadable", "test")
+    ]
+    watch = Watch(OneUnreadable(tmp_path / "lists", sources, terms()))
+    await watch.look()
+    assert [each.head.name for each in watch.lists] == ["test"]
 
 
 async def test_updates_are_started_beside_the_service(known: FraudLists, tmp_path: Path) -> None:
