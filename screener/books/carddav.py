@@ -148,7 +148,11 @@ async def _versions(dav: Dav, book: URL) -> dict[str, str]:
 async def _cards(
     dav: Dav, book: URL, hrefs: Sequence[str], faults: Faults
 ) -> list[tuple[str, str]]:
-    """Return the cards at these addresses; one that is too large is a fault and left out."""
+    """Return the cards at these addresses; one that is too large is a fault and left out.
+
+    BookError where the server says nothing of a card, or fails at it: whoever is on it is still in
+    the book, and must not be taken off the allow list.
+    """
     wanted = "".join(f"<href>{escape(href)}</href>" for href in hrefs)
     body = (
         f"{_HEAD}<C:addressbook-multiget {_SPACES}><prop><C:address-data/></prop>"
@@ -164,11 +168,15 @@ async def _cards(
         halves = (hrefs[:middle], hrefs[middle:])
         return [card for half in halves for card in await _cards(dav, book, half, faults)]
     asked = set(hrefs)
-    return [
+    cards = [
         (each.href, each.properties[CARD].text)
         for each in found
         if each.href in asked and CARD in each.properties
     ]
+    gone = {each.href for each in found if each.absent}
+    if missing := asked - gone - {href for href, _ in cards}:
+        raise BookError(f"does not answer for {len(missing)} of {len(asked)} cards it has")
+    return cards
 
 
 def _people(href: str, card: str, faults: Faults, source: Source) -> list[Contact]:

@@ -39,10 +39,14 @@ class Property:
 
 @dataclass(slots=True)
 class Resource:
-    """Something on the server: its address as the server writes it, and the properties it has."""
+    """Something on the server: its address as the server writes it, and the properties it has.
+
+    ``absent``: the server says that it, or a property asked for, is not there.
+    """
 
     found_at: URL
     href: str = ""
+    absent: bool = False
     properties: dict[str, Property] = field(default_factory=dict)
 
     @property
@@ -98,13 +102,20 @@ class Multistatus:
         parent = self._path[-1:] and self._path[-1]
         if parent == f"{DAV}response" and tag == f"{DAV}href":
             self.resources[-1].href = text.strip()
+        elif parent == f"{DAV}response" and tag == f"{DAV}status":
+            self._note_absence(text)
         elif parent == f"{DAV}propstat" and tag == f"{DAV}status":
             self._status = text
+            self._note_absence(text)
         elif parent == f"{DAV}response" and tag == f"{DAV}propstat":
             if " 200" in self._status:
                 self.resources[-1].properties |= self._properties
         elif f"{DAV}prop" in self._path:
             self._take(self._path[self._path.index(f"{DAV}prop") + 1 :], tag, text)
+
+    def _note_absence(self, status: str) -> None:
+        if " 404" in status or " 410" in status:
+            self.resources[-1].absent = True
 
     def _take(self, outer: list[str], tag: str, text: str) -> None:
         """Take a property, or what is in one."""

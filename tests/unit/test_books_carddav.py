@@ -340,6 +340,55 @@ async def test_a_card_without_a_version_is_fetched_every_time() -> None:
         assert await names(book) == {TARO: "y"}
 
 
+@pytest.mark.parametrize(
+    "rest",
+    ["", "<d:response><d:href>{}</d:href><d:status>HTTP/1.1 507 x</d:status></d:response>"],
+    ids=["silent", "507"],
+)
+async def test_an_answer_without_some_of_the_cards_takes_nobody_off_the_list(rest: str) -> None:
+    shelf = Shelf({f"/book/{n}.vcf": card("a", "x", f"090-1234-{n:04}") for n in range(5)})
+
+    async def partial(request: web.Request) -> web.StreamResponse:
+        answer = await shelf.answer(request)
+        if request.method != "REPORT":
+            return answer
+        cards = dict(list(shelf.cards.items())[:1])
+        return multistatus(
+            *(
+                response(href, f"<c:address-data>{each}</c:address-data>")
+                for href, each in cards.items()
+            ),
+            *(rest.format(href) for href in shelf.cards if href not in cards),
+        )
+
+    assert await complaint(partial) == "does not answer for 4 of 5 cards it has"
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "<d:status>HTTP/1.1 404 Not Found</d:status>",
+        "<d:propstat><d:prop><c:address-data/></d:prop><d:status>HTTP/1.1 404 x</d:status>"
+        "</d:propstat>",
+    ],
+    ids=["card", "property"],
+)
+async def test_a_card_that_is_gone_when_it_is_fetched_is_in_the_book_no_more(gone: str) -> None:
+    shelf = Shelf({"/book/a.vcf": card("a", "x", "090-1234-5678"), "/book/b.vcf": ""})
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.method != "REPORT":
+            return await shelf.answer(request)
+        data = f"<c:address-data>{shelf.cards['/book/a.vcf']}</c:address-data>"
+        return multistatus(
+            response("/book/a.vcf", data),
+            f"<d:response><d:href>/book/b.vcf</d:href>{gone}</d:response>",
+        )
+
+    async with server(answer) as url:
+        assert await names(address_book(url)) == {TARO: "x"}
+
+
 async def test_what_is_wrong_with_a_card_is_told_with_its_name() -> None:
     shelf = Shelf(
         {
