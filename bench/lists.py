@@ -166,10 +166,7 @@ def measure(directory: Path, progress: Progress) -> Iterator[Figure]:
     with resident(with_list) as loaded, updating(beside):
         stalls = loaded.ask("stalls")
         more = loaded.ask("memory") - before
-    yield Figure("stall of nothing, median", statistics.median(stalls["idle"]), "ms")
-    yield Figure("stall of nothing, worst", max(stalls["idle"]), "ms")
-    yield Figure("stall of replacing, median", statistics.median(stalls["replacing"]), "ms", 10)
-    yield Figure("stall of replacing, worst", max(stalls["replacing"]), "ms")
+    yield from stall_figures(stalls["idle"], stalls["replacing"])
     yield Figure("memory more, after replacing", more, "MB", 60)
     progress.update(steps, advance=1, description="a file of 200 MB")
     large = settings_of(directory, "large")
@@ -178,6 +175,20 @@ def measure(directory: Path, progress: Progress) -> Iterator[Figure]:
     seconds, megabytes = update(large)
     yield Figure(f"compiling a file of {size:.0f} MB", seconds, "s")
     yield Figure(f"memory of that ({LARGE_ROWS} rows)", megabytes, "MB", 600)
+
+
+def stall_figures(idle: list[float], replacing: list[float]) -> Iterator[Figure]:
+    """Yield how long the loop stood still, in milliseconds; the worst counts.
+
+    What the machine does to a service that replaces nothing is not the list's doing: the limit is
+    on what the worst stall of replacing has beyond the worst of the same run without.
+    """
+    yield Figure("stall of nothing, median", statistics.median(idle), "ms")
+    yield Figure("stall of nothing, worst", max(idle), "ms")
+    yield Figure("stall of replacing, median", statistics.median(replacing), "ms")
+    yield Figure("stall of replacing, worst", max(replacing), "ms")
+    beyond = max(0.0, max(replacing) - max(idle))
+    yield Figure("worst of replacing beyond worst of nothing", beyond, "ms", 10)
 
 
 def main() -> None:

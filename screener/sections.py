@@ -229,12 +229,18 @@ class SharedLists(Section):
     """The lists that a household gets from others, and what none of them may do."""
 
     directory: FilePath = Path("state/lists")
+    verdict: Annotated[
+        Literal["screen", "message", "block"], Field(description='"screen", "message" or "block"')
+    ] = "block"
     update_hours: Annotated[
         int, Field(ge=0, le=8760, description="a whole number from 0 (never) to 8760")
     ] = 24
     largest_change: Annotated[
         int, Field(ge=0, le=100_000, description="a whole number of percent from 0 to 100000")
     ] = 50
+    smallest_change: Annotated[
+        int, Field(ge=0, le=1_000_000, description="a whole number of entries from 0 to 1000000")
+    ] = 100
     shortest: Annotated[int, Field(ge=1, le=15, description="a whole number from 1 to 15")] = 4
     shortest_domestic: Annotated[
         int, Field(ge=1, le=15, description="a whole number from 1 to 15")
@@ -268,6 +274,7 @@ class SharedLists(Section):
         terms = Terms(
             limits=limits,
             largest_change=self.largest_change,
+            smallest_change=self.smallest_change,
             most_bytes=self.most_megabytes * 1_000_000,
             most_numbers=self.most_numbers,
         )

@@ -97,6 +97,7 @@ class Settings(BaseSettings):
         """Return how the household wants its callers treated."""
         return Household(
             verdicts={**verdicts_of(self.profile), **self.callers.chosen()},
+            on_fraud_list=Verdict(self.lists.verdict),
             quiet=self.hours.quiet,
             quiet_verdict=Verdict(self.hours.verdict),
             police_endings=country(self.country).police_endings,

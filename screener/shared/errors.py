@@ -11,4 +11,4 @@ class Damaged(ListError):
 
 def too_large(most: int) -> str:
     """Say that something has more bytes than the settings allow."""
-    return f"is larger than {most} bytes (see [lists] most_bytes)"
+    return f"is larger than {most} bytes (see [lists] most_megabytes)"

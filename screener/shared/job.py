@@ -40,10 +40,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """Under which terms a list is taken; ``largest_change`` in percent of the list before."""
+    """Under which terms a list is taken.
+
+    ``largest_change`` is in percent of the list before; nobody is asked about a change of
+    ``smallest_change`` entries or fewer, but about a list that becomes empty.
+    """
 
     limits: Limits
     largest_change: int
+    smallest_change: int
     most_bytes: int
     most_numbers: int
     patience: Patience = field(default_factory=Patience)

@@ -5,17 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from screener.shared.compiled import FraudList, Head
 from screener.shared.errors import ListError
-from screener.shared.job import Job
+from screener.shared.job import Job, Terms
 from screener.shared.shelf import Shelf, Waiting
 from screener.shared.source import Got, at_once, obtain
 from screener.shared.take import compiled
-
-_FEW: Final = 100
-"""Entries more or fewer that nobody is asked about, however short the list; but none at all is."""
 
 
 class State(StrEnum):
@@ -87,7 +83,7 @@ async def _update(job: Job, shelf: Shelf, incoming: Path, agree: Agree) -> Outco
     content = compiled(job, got, before)
     after = FraudList(content).head  # read as it will be, before anything is replaced
     grown = replace(stays, version=after.version, after=after.count)
-    changed = _too_different(grown, job.terms.largest_change)
+    changed = _too_different(grown, job.terms)
     if changed and not agree(changed):
         waiting = Waiting(
             version=after.version, before=count, after=after.count, seen_at=now.isoformat()
@@ -103,11 +99,12 @@ def _same(head: Head, got: Got, job: Job) -> bool:
     return head.terms == job.conditions and head.digest == got.digest()
 
 
-def _too_different(outcome: Outcome, largest: int) -> str:
+def _too_different(outcome: Outcome, terms: Terms) -> str:
     """Say what changes more than it may without a yes; empty where nothing does."""
     before, after = outcome.before, outcome.after
     difference = abs(after - before)
-    if before == 0 or difference * 100 <= largest * before or (after and difference <= _FEW):
+    small = difference * 100 <= terms.largest_change * before
+    if before == 0 or small or (after and difference <= terms.smallest_change):
         return ""
     word = "grow" if after > before else "shrink"
     return f"{outcome.name} would {word} from {before} to {after} entries"

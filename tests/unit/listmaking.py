@@ -30,6 +30,7 @@ def terms(**changes: Any) -> Terms:
         limits=Limits(**{"country": JP, "shortest": 4, "shortest_domestic": 9, **limits}),
         **{
             "largest_change": 50,
+            "smallest_change": 100,
             "most_bytes": 1_000_000,
             "most_numbers": 100_000,
             "patience": Patience(total=5, stalled=0.3),

@@ -152,6 +152,12 @@ def test_every_class_that_a_household_decides_about_is_a_setting() -> None:
     assert set(Callers.model_fields) == set(SETTABLE)
 
 
+def test_what_happens_to_callers_on_a_fraud_list_is_a_setting() -> None:
+    assert load(written("")).household().on_fraud_list is Verdict.BLOCK
+    file = written("[lists]\nverdict = 'message'\n")
+    assert load(file).household().on_fraud_list is Verdict.MESSAGE
+
+
 def test_a_household_is_its_profile_and_where_it_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     file = written(
         "profile = 'careful'\n[callers]\nmobile = 'pass'\nwithheld = 'block'\n"
@@ -267,6 +273,8 @@ WRONG = [
     ("lists.most_megabytes", "0"),
     ("lists.most_numbers", "1.5"),
     ("lists.largest_change", "-1"),
+    ("lists.smallest_change", "-1"),
+    ("lists.verdict", "'pass'"),
     ("call.ring_seconds", "4"),
     ("call.ring_seconds", "121"),
     ("call.ring_seconds", "'30'"),

@@ -146,6 +146,17 @@ async def test_a_list_that_changes_as_much_as_it_may_is_taken_unasked(
     assert (await updated(shelf, file, agree=no)).state is State.TAKEN
 
 
+async def test_a_change_of_few_entries_is_asked_about_where_the_settings_say_so(
+    shelf: Shelf, file: Path
+) -> None:
+    file.write_text(csv_of(many(3)))
+    await updated(shelf, file)
+    file.write_text(csv_of(many(90)))
+    outcome = await updated(shelf, file, agree=no, under=terms(smallest_change=0))
+    assert outcome.state is State.WAITING
+    assert (await updated(shelf, file, agree=no)).state is State.TAKEN
+
+
 async def test_after_a_rollback_the_version_before_counts_until_a_yes(
     shelf: Shelf, file: Path
 ) -> None:
