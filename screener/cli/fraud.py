@@ -234,13 +234,18 @@ def _csv_pieces(current: FraudList, at_once: int = 1000) -> Iterator[str]:
     writer = csv.writer(page, lineterminator="\n")
     for number, entry in enumerate(current.entries(), start=1):
         day = entry.added_at.date().isoformat() if entry.added_at else ""
-        writer.writerow([entry.number, "", day, inert(entry.note)])
+        writer.writerow([entry.number, "", day, _no_formula(inert(entry.note))])
         if number % at_once == 0:
             yield page.getvalue().rstrip("\n")
             page.seek(0)
             page.truncate()
     if page.getvalue():
         yield page.getvalue().rstrip("\n")
+
+
+def _no_formula(note: str) -> str:
+    """Return a stranger's words so that no spreadsheet reckons with them."""
+    return f"'{note}" if note.startswith(("=", "+", "-", "@")) else note
 
 
 @contextlib.contextmanager

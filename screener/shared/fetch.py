@@ -20,6 +20,8 @@ from screener.shared.errors import ListError, too_large
 
 MOST_REDIRECTS: Final = 5
 _PIECE: Final = 1 << 16
+# NAT64 and 6to4: an IPv4 address within, private ones too.
+_LEADING_ELSEWHERE: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "2002::/16")))
 _MOVED: Final = {301, 302, 303, 307, 308}
 
 Progress = Callable[[int, int | None], None]
@@ -164,7 +166,8 @@ def _next(url: URL, location: str) -> URL:
 
 def _must_be_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     mapped = getattr(address, "ipv4_mapped", None)
-    if not (mapped or address).is_global or address.is_multicast:
+    within = any(address in each for each in _LEADING_ELSEWHERE if each.version == address.version)
+    if within or not (mapped or address).is_global or address.is_multicast:
         raise ListError(f"is redirected to {address}, which is no public address")
 
 

@@ -61,6 +61,7 @@ class Reading:
 COLUMNS: Final = ("number", "source", "date", "note")
 _FTC_NUMBER, _FTC_DATE, _FTC_SUBJECT = "Company_Phone_Number", "Created_Date", "Subject"
 _PATTERN = re.compile(r"\+?([1-9][0-9]{0,14})(#{0,15})")
+_LONGEST_VERSION: Final = 60  # characters
 _RATINGS: Final = {
     "B_MISSED": "unwanted",
     "C_PING": "hangs up at once",
@@ -148,7 +149,7 @@ def _saracroche_rows(path: Path, reading: Reading) -> Iterator[Row | Fault]:
             elif element.get("action", "block") == "block":
                 note = str(element.get("name") or element.get("operator_name") or "")
                 yield Row(place, f"+{match[1]}{match[2]}", 0, note)
-    reading.version = str(reading.others.get("version") or "")
+    reading.version = inert(str(reading.others.get("version") or ""), _LONGEST_VERSION)
 
 
 def _phoneblock_rows(path: Path, reading: Reading) -> Iterator[Row | Fault]:
@@ -173,7 +174,7 @@ def _phoneblock_rows(path: Path, reading: Reading) -> Iterator[Row | Fault]:
                 note = _RATINGS.get(str(rating), "")
                 yield Row(place, entry, 0, note, gone=not spam)
     version = reading.others.get("version")
-    reading.version = str(version) if isinstance(version, int) else ""
+    reading.version = inert(str(version), _LONGEST_VERSION) if isinstance(version, int) else ""
 
 
 def _lines_that_count(path: Path, reading: Reading) -> Iterator[tuple[int, str]]:

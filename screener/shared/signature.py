@@ -10,7 +10,7 @@ from screener.shared.errors import ListError
 
 # What minisign signs without hashing it first, and plain Ed25519, must be held in memory whole.
 MOST_WHOLE: Final = 64_000_000  # bytes
-_LARGEST_SIGNATURE: Final = 10_000
+LARGEST_SIGNATURE: Final = 10_000  # bytes
 _TRUSTED = "trusted comment: "
 
 
@@ -44,7 +44,7 @@ def public_key(text: str) -> PublicKey:
 def verify(path: Path, signature: Path, key: PublicKey) -> str:
     """Return whose signature a file has; ListError where it is not this key's, or not valid."""
     try:
-        if signature.stat().st_size > _LARGEST_SIGNATURE:
+        if signature.stat().st_size > LARGEST_SIGNATURE:
             raise ListError(f"its signature {signature.name} is too long to be one")
         written = signature.read_bytes()
         valid = _minisign(path, written, key) if key.id else _plain(path, written, key)

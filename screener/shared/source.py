@@ -17,12 +17,11 @@ from screener.shared.compiled import FraudList, Head
 from screener.shared.errors import ListError, too_large
 from screener.shared.fetch import Fetched, Request, fetch
 from screener.shared.job import Job, Source
-from screener.shared.signature import PublicKey, verify
+from screener.shared.signature import LARGEST_SIGNATURE, PublicKey, verify
 
 # PhoneBlock asks for the whole list once a month at most, and for increments once a day.
 WHOLE_AGAIN: Final = timedelta(days=30)
 MOST_FILES: Final = 1000
-_LARGEST_SIGNATURE: Final = 10_000
 _LONGEST_TOKEN: Final = 4000
 
 
@@ -94,7 +93,7 @@ async def _fetch_signature(source: Source, key: PublicKey, request: Request, int
     beside = into.with_name(into.name + key.suffix)
     headers = _authorization(source)
     try:
-        await fetch(replace(request, url=url, headers=headers, most=_LARGEST_SIGNATURE), beside)
+        await fetch(replace(request, url=url, headers=headers, most=LARGEST_SIGNATURE), beside)
     except ListError as error:
         raise ListError(f"its signature {error}") from None
     return verify(into, beside, key)

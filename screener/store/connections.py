@@ -53,16 +53,16 @@ async def connect(path: Path) -> Connections:
     except BaseException:
         await watch.close()
         raise
-    engine = create_async_engine(
+    opened = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         connect_args={"timeout": _ONE_TRY},
         pool_size=4,
         max_overflow=0,
         pool_timeout=_POOL_WAIT,
     )
-    event.listen(engine.sync_engine, "connect", _connected)
-    event.listen(engine.sync_engine, "begin", _begin)
-    return Connections(engine, engine.execution_options(begin="IMMEDIATE"), watch, inode)
+    event.listen(opened.sync_engine, "connect", _connected)
+    event.listen(opened.sync_engine, "begin", _begin)
+    return Connections(opened, opened.execution_options(begin="IMMEDIATE"), watch, inode)
 
 
 def inode_of(path: Path) -> tuple[int, int]:

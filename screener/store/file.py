@@ -125,7 +125,7 @@ class StoreFile:
 
     async def _patiently(
         self,
-        engine: AsyncEngine,
+        database: AsyncEngine,
         work: Callable[[AsyncConnection], Awaitable[Answer]],
         seconds: float | None,
     ) -> Answer:
@@ -133,7 +133,7 @@ class StoreFile:
         last_try = clock.time() + (self._patience if seconds is None else seconds)
         while True:
             try:
-                async with engine.begin() as connection:
+                async with database.begin() as connection:
                     return await work(connection)
             except (SQLAlchemyError, sqlite3.Error) as error:
                 if not _is_locked(error) or clock.time() >= last_try:

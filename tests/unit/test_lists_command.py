@@ -134,6 +134,12 @@ def test_an_exported_list_is_imported_as_the_same_list() -> None:
     assert "police: a" in before
 
 
+def test_a_note_that_looks_like_a_formula_is_none_in_the_export() -> None:
+    Path("numbers.csv").write_text('number,source,date,note\n+18005550000,"=1+1",,\n')
+    done("lists", "update")
+    assert "+18005550000,,,'=1+1" in done("lists", "show", "numbers", "--csv")
+
+
 def test_what_cannot_be_taken_is_said_on_one_line_and_nothing_changes() -> None:
     done("lists", "update")
     Path("numbers.csv").unlink()

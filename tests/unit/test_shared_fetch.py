@@ -210,6 +210,8 @@ async def test_a_server_that_is_not_there_is_told_on_one_line(into: Path) -> Non
         ("https://127.0.0.1/list", "127.0.0.1, which is no public address"),
         ("https://[::1]/list", "::1, which is no public address"),
         ("https://[::ffff:127.0.0.1]/list", "which is no public address"),
+        ("https://[64:ff9b::7f00:1]/list", "which is no public address"),
+        ("https://[2002:7f00:1::]/list", "which is no public address"),
         ("https://192.168.0.1/list", "which is no public address"),
         ("https://169.254.169.254/latest", "which is no public address"),
         ("https://0.0.0.0/list", "which is no public address"),

@@ -217,6 +217,13 @@ def test_a_bare_array_of_patterns_is_read(path: Path) -> None:
     assert (len(good), reading.version) == (3, "")
 
 
+def test_the_version_that_a_list_gives_itself_is_short_and_harmless(path: Path) -> None:
+    content = {"version": "1\x1b[2J\n" + "9" * 5000, "patterns": PATTERNS}
+    _, _, reading = read(path, Format.SARACROCHE, json.dumps(content))
+    assert reading.version.isprintable()
+    assert 10 < len(reading.version) <= 60
+
+
 def test_broken_patterns_are_told_with_their_place(path: Path) -> None:
     broken = [None, 7, {}, {"pattern": 7}, {"pattern": "33#1"}, {"pattern": "###"}, {"pattern": ""}]
     kept = {"action": "identify", "pattern": "33199######"}
