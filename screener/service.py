@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from screener.doctor import Finding
 from screener.domain.call_record import CallRecord
 from screener.domain.caller import Caller
 from screener.domain.dialled import worth_knowing
-from screener.domain.lists import Entry, Lists
+from screener.domain.lists import Lists
 from screener.domain.numbers import country, identify
 from screener.readiness import Readiness, State, readiness
 from screener.settings import Settings, SettingsError
@@ -237,15 +237,14 @@ class Screener:
         chosen = self._settings
         place = (chosen.prompts.directory, chosen.language)
         lengths = {prompt: prompts.seconds(*place, prompt) for prompt in prompts.Prompt}
-        household: Mapping[str, Entry] = {}
 
         async def lists() -> Lists:
-            nonlocal household
             try:
                 async with asyncio.timeout(_LISTS_SECONDS):
                     household = await store.lists.current()
             except (StoreError, TimeoutError) as error:
                 log.warning("lists_as_last_known", error=str(error) or "the database is slow")
+                household = store.lists.last_known
             return Lists(household=household, shared=watch.lists)
 
         async def row(call_id: str) -> CallRecord | None:

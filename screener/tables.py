@@ -45,7 +45,7 @@ def calls_table(records: Sequence[CallRecord], country: Country) -> Table:
     return table
 
 
-def call_json(record: CallRecord) -> dict[str, object]:
+def call_json(record: CallRecord, country: Country) -> dict[str, object]:
     """Return a call for machines; times are ISO 8601 with zone, what is not known is None."""
     recording = record.recording
     return {
@@ -60,6 +60,7 @@ def call_json(record: CallRecord) -> dict[str, object]:
             "class": record.caller.number_class,
         },
         **_decision_json(record.decision),
+        "undo": undo_commands(record.caller, record.decision, country),
         "disposition": record.disposition,
         "warned": record.warned,
         "rang_at": _iso(record.rang_at),

@@ -51,6 +51,7 @@ ENGLISH: Final = Words(
         Rule.SCREEN_LIST: "whom you let in with a warning is warned first",
         Rule.BLOCK_LIST: "whom you block is refused",
         Rule.FRAUD_LIST: "whom a fraud list names is refused",
+        Rule.DIALLED: "whom you dialled yourself rings at once",
         Rule.HOURS: "in your quiet hours strangers do not ring",
         Rule.CLASS: "else the kind of number decides",
     },
@@ -64,6 +65,7 @@ ENGLISH: Final = Words(
     reasons={
         "emergency_number": "an emergency number",
         "household_called_for_help": "the household called for help a short while ago",
+        "household_dialled_it": "you dialled this number yourself",
         "quiet_hours": "your quiet hours",
         "no_caller_id_on_this_line": "no caller on this line ever showed a number",
         "police_look_alike_from_abroad": "from abroad, and ends like a number of the police",
@@ -116,6 +118,7 @@ JAPANESE: Final = Words(
         Rule.SCREEN_LIST: "警告つきで通す相手には、先に警告を流します",
         Rule.BLOCK_LIST: "拒否した相手は、つなぎません",
         Rule.FRAUD_LIST: "詐欺番号リストにある相手は、つなぎません",
+        Rule.DIALLED: "こちらから電話をかけた相手は、すぐに鳴ります",
         Rule.HOURS: "おやすみ時間には、知らない相手の電話は鳴りません",
         Rule.CLASS: "それ以外は、番号の種類で決まります",
     },
@@ -149,6 +152,7 @@ JAPANESE: Final = Words(
     reasons={
         "emergency_number": "緊急番号からの電話です",
         "household_called_for_help": "少し前に、こちらから緊急通報をしています",
+        "household_dialled_it": "こちらから電話をかけた相手です",
         "quiet_hours": "おやすみ時間です",
         "no_caller_id_on_this_line": "この回線では、まだ一度も番号が表示されていません",
         "police_look_alike_from_abroad": "国外からで、末尾が警察の番号に似ています",

@@ -19,7 +19,7 @@ from screener.calls.steps import (
     Step,
 )
 from screener.domain.call_record import Disposition, EndedBy
-from screener.domain.policy import FOR_HELP, Circumstances, Decision, Verdict, decide
+from screener.domain.policy import Circumstances, Decision, Rule, Verdict, decide
 
 log: Final = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ async def inbound(call: Call, desk: Desk, entry: Entry) -> None:
             await call.hang_up(HangupCause.CALL_REJECTED)
             entry.close(Disposition.BLOCKED, EndedBy.SCREENER)
         case Verdict.PASS:
-            known = decision.rule not in FOR_HELP
+            known = decision.rule in {Rule.ALLOW_LIST, Rule.DIALLED}
             await put_through(call, desk, entry, recorded=known and desk.record_known)
         case Verdict.SCREEN:
             await call.answer()

@@ -56,10 +56,10 @@ class LateEntries:
 
     async def _outgoing(self, details: CallDetails) -> None:
         """Learn whom the household called, and say so if that was for help."""
-        if details.window_until:
-            log.warning("emergency_window_opened", until=details.window_until.isoformat())
         if details.dialled:
             await self._desk.dialled(details.number, details.ended_at)
+        if details.window_until:  # said once, though the database may have had to be waited for
+            log.warning("emergency_window_opened", until=details.window_until.isoformat())
         self._desk.details.discard(details.id)
 
     async def _incoming(self, details: CallDetails) -> None:

@@ -47,7 +47,7 @@ def calls(
     screener = chosen_screener(ctx)
     records = in_store(screener, lambda store: store.calls.newest(newest), lookup=True)
     if as_json:
-        say_json([call_json(record) for record in records])
+        say_json([call_json(record, screener.country) for record in records])
     elif records:
         say_table(calls_table(records, screener.country))
     else:

@@ -9,9 +9,6 @@ from screener.domain.country import Country
 from screener.domain.lists import Lists
 from screener.domain.numbers import TrunkFormat, identify, parse_number
 
-DIALLED: Final = "dialled"
-"""The origin of the entries that come of dialling."""
-
 # Calling back a number that rang once is how the owners of these earn their money.
 _NEVER: Final = {NumberClass.EMERGENCY, NumberClass.PREMIUM_RATE, NumberClass.SPECIAL}
 
@@ -34,8 +31,7 @@ def worth_knowing(
         return None
     if caller.e164 in {_parsed(line, country) for line in own}:
         return None
-    entry = lists.of_household(caller, now)
-    if lists.of_shared(caller) or (entry and entry.origin != DIALLED):
+    if lists.of_shared(caller) or lists.of_household(caller, now):
         return None
     return caller.e164
 

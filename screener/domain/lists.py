@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
-from screener.domain.caller import Caller
+from screener.domain.caller import Caller, NumberClass
+
+DIALLED: Final = "dialled"
+"""The origin of the entries that come of dialling."""
 
 
 class ListName(StrEnum):
@@ -80,14 +83,28 @@ class Lists:
     shared: Sequence[SharedList] = ()
 
     def of_household(self, caller: Caller, now: datetime) -> Entry | None:
-        """Return the household's most exact entry that covers this caller and still holds."""
+        """Return the household's most exact entry that covers this caller and still holds.
+
+        What came of dialling is no word of the household's on that number: see ``dialled``.
+        """
         if caller.list_key is not None:
             for pattern in patterns_covering(caller.list_key):
                 entry = self.household.get(pattern)
-                if entry is not None and entry.holds(now):
+                if entry is not None and entry.holds(now) and entry.origin != DIALLED:
                     return entry
         entry = self.household.get(caller.region) if caller.region else None
         return entry if entry is not None and entry.holds(now) else None
+
+    def dialled(self, caller: Caller, now: datetime) -> Entry | None:
+        """Return the entry that this number got when the household dialled it, if it holds.
+
+        A number at home that came over an international route is hardly whom they dialled.
+        """
+        if caller.number_class is NumberClass.JAPAN_VIA_INTERNATIONAL or caller.list_key is None:
+            return None
+        entry = self.household.get(caller.list_key)
+        known = entry is not None and entry.holds(now) and entry.origin == DIALLED
+        return entry if known else None
 
     def of_shared(self, caller: Caller) -> Entry | None:
         """Return the entry of a shared list that covers this caller: the one exact number first."""

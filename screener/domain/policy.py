@@ -26,6 +26,7 @@ class Rule(StrEnum):
     SCREEN_LIST = "screen_list"
     BLOCK_LIST = "block_list"
     FRAUD_LIST = "fraud_list"
+    DIALLED = "dialled"
     HOURS = "hours"
     CLASS = "class"
 
@@ -82,6 +83,9 @@ def _asked_for(caller: Caller, lists: Lists, household: Household, at: Circumsta
     if entry := lists.of_shared(caller):
         verdict, rule = household.on_fraud_list, Rule.FRAUD_LIST
         return Decision(verdict=verdict, rule=rule, reason=f"on_{rule}", entry=entry)
+    if entry := lists.dialled(caller, at.moment):
+        reason = "household_dialled_it"
+        return Decision(verdict=Verdict.PASS, rule=Rule.DIALLED, reason=reason, entry=entry)
     by_class = _by_class(caller, household, at)
     # An extension, a door telephone or a pendant of the house is heard at night as well.
     if (

@@ -9,8 +9,7 @@ from sqlalchemy import Row, Select, bindparam, delete
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from screener.domain.dialled import DIALLED
-from screener.domain.lists import Entry, ListName
+from screener.domain.lists import DIALLED, Entry, ListName
 from screener.store.tables import list_entries
 
 Entries = Mapping[str, Entry]

@@ -10,8 +10,7 @@ import structlog
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from screener.domain.dialled import DIALLED
-from screener.domain.lists import Entry, ListName, patterns_covering
+from screener.domain.lists import DIALLED, Entry, ListName, patterns_covering
 from screener.store.entries import (
     Change,
     Entries,
@@ -156,6 +155,11 @@ class HouseholdLists:
             return self._known.entries
         self._failing = False
         return known.entries
+
+    @property
+    def last_known(self) -> Entries:
+        """The entries as they were last read, at once; none if they never were."""
+        return {} if self._known is None else self._known.entries
 
     async def close(self) -> None:
         """Stop reading."""

@@ -60,6 +60,7 @@ class Screening:
     application: str = "screener"
     household: Household = STANDARD
     max_calls: int = 10
+    record_known: bool = False
     ari_limits: AriLimits = ARI_LIMITS
     call_limits: CallLimits = CALL_LIMITS
     lists: Callable[[], Awaitable[Lists]] | None = None
@@ -212,5 +213,5 @@ class Screening:
             prompt_seconds=lambda _: 0.2,
             ring_seconds=30,
             message_seconds=60,
-            record_known=False,
+            record_known=self.record_known,
         )

@@ -1,5 +1,6 @@
 """Whole calls, told as the people on the line live them, against a fake Asterisk."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,15 @@ from screener.domain.policy import Verdict
 from screener.store.database import Store
 from tests.fake.asterisk import FakeAsterisk
 from tests.fake.people import Handset
-from tests.fake.screening import FOREIGNER, FRAUDSTER, FRIEND, SELLER, STRANGER, Screening
+from tests.fake.screening import (
+    FOREIGNER,
+    FRAUDSTER,
+    FRIEND,
+    SELLER,
+    STANDARD,
+    STRANGER,
+    Screening,
+)
 
 CALLS = {
     "a stranger is answered, the household hangs up": (
@@ -243,3 +252,20 @@ async def test_a_clock_that_jumps_by_a_day_in_a_call_harms_neither_call_nor_row(
     assert row.ended_at
     assert row.started_at <= row.rang_at <= row.answered_at <= row.ended_at
     assert row.ended_at - row.started_at < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("number", "recorded"), [(FRIEND, True), (STRANGER, False), (FOREIGNER, False)]
+)
+async def test_nobody_is_recorded_unwarned_but_those_whom_the_household_knows(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings, number: str, recorded: bool
+) -> None:
+    """Though who only watches lets everybody ring at once, and known callers are recorded."""
+    watching = replace(STANDARD, enforced=False)
+    async with Screening(
+        asterisk, store, recordings, household=watching, record_known=True
+    ).at_work() as screening:
+        caller = asterisk.offer(number, handset=Handset.ANSWERS)
+        row = await screening.row(caller)
+    assert row.decision.verdict is Verdict.PASS
+    assert caller.been_in == ["ring/recorded" if recorded else "ring/unrecorded"]

@@ -207,6 +207,7 @@ def test_a_call_is_json_with_every_key_and_times_with_their_zone(database: Path)
         "rule": "class",
         "entry": None,
         "instead_of": None,
+        "undo": ["screener allow 03-1234-5678", "[callers] fixed_line"],
         "disposition": "answered",
         "warned": True,
         "ended_by": "caller",
@@ -255,7 +256,7 @@ def test_a_caller_name_is_inert_on_screen_and_whole_in_json(database: Path, name
     assert json.loads(as_json)[0]["caller"]["name"] == name
     checked = done(database, "check", "0312345678", "--name", name)
     assert all(line.replace("\u3000", "").isprintable() for line in checked.splitlines())
-    assert len(checked.splitlines()) == 14
+    assert len(checked.splitlines()) == 15
     as_json = done(database, "check", "0312345678", "--json", "--name", name)
     assert json.loads(as_json)["name"] == name
 
@@ -321,13 +322,14 @@ def test_check_gives_class_verdict_and_every_rule_with_the_one_that_decided(data
         "screen_list",
         "block_list",
         "fraud_list",
+        "dialled",
         "hours",
         "class",
     ]
     assert [rule["rule"] for rule in rules if rule["decided"] is True] == ["class"]
     lines = done(database, "check", "0312345678").splitlines()
     (decided,) = [line for line in lines if line.endswith("<- decided")]
-    assert decided.split(maxsplit=1) == ["8", "else the kind of number decides  <- decided"]
+    assert decided.split(maxsplit=1) == ["9", "else the kind of number decides  <- decided"]
     assert "to change it  screener allow 03-1234-5678, or [callers] fixed_line" in lines
 
 
@@ -336,7 +338,7 @@ def test_check_speaks_the_households_language_or_the_one_that_is_asked_for(
 ) -> None:
     japanese = done(database, "check", "+81335810110", "--language", "ja")
     assert "国外からで、末尾が警察の番号に似ています" in japanese
-    assert "8 それ以外は、番号の種類で決まります  ← これで決定" in japanese
+    assert "9 それ以外は、番号の種類で決まります  ← これで決定" in japanese
     assert "looks like" not in japanese
     assert "ends like a number of the police" in done(database, "check", "+81335810110")
     assert "choose ja or en" in done(database, "check", "110", "--language", "fr", code=2)

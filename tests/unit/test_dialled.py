@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from screener.domain.country import country
-from screener.domain.dialled import DIALLED, worth_knowing
-from screener.domain.lists import Entry, ListName, Lists
+from screener.domain.dialled import worth_knowing
+from screener.domain.lists import DIALLED, Entry, ListName, Lists
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 OWN = ["0398765432", "unknown"]

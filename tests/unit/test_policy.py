@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from screener.domain.caller import WITHOUT_NUMBER, Caller, NumberClass
 from screener.domain.hours import parse_period
 from screener.domain.household import FROM_ABROAD, SETTABLE, Household, Profile, verdicts_of
-from screener.domain.lists import Entry, ListName, Lists, patterns_covering
+from screener.domain.lists import DIALLED, Entry, ListName, Lists, patterns_covering
 from screener.domain.numbers import country, identify
 from screener.domain.policy import Circumstances, Decision, Rule, Verdict, decide
 
@@ -246,6 +246,34 @@ def test_a_caller_without_number_stands_on_no_list(number: str) -> None:
     assert decide(calling(number), everything, STANDARD, AT_NOON).rule is Rule.CLASS
 
 
+# ---- numbers that the household dialled ----------------------------------------------------------
+
+DIALLED_ONCE = Lists(household={NUMBER: replace(entry(ListName.ALLOW), origin=DIALLED)})
+
+
+def test_whom_the_household_dialled_rings_at_once_and_the_entry_says_why() -> None:
+    decision = decide(calling("0312345678"), DIALLED_ONCE, STANDARD, AT_NOON)
+    assert (decision.verdict, decision.rule) == (Verdict.PASS, Rule.DIALLED)
+    assert decision.entry == DIALLED_ONCE.household[NUMBER]
+    expired = replace(DIALLED_ONCE.household[NUMBER], expires_at=NOON)
+    over = Lists(household={NUMBER: expired})
+    assert decide(calling("0312345678"), over, STANDARD, AT_NOON).rule is Rule.CLASS
+
+
+def test_having_been_dialled_helps_nobody_against_a_list() -> None:
+    """Fraudsters ask to be called back, and may be on a list by then."""
+    own = {**DIALLED_ONCE.household, "+813*": entry(ListName.BLOCK, "+813*")}
+    blocked = decide(calling("0312345678"), Lists(household=own), STANDARD, AT_NOON)
+    assert (blocked.verdict, blocked.rule) == (Verdict.BLOCK, Rule.BLOCK_LIST)
+    listed = Lists(household=DIALLED_ONCE.household, shared=[Shared(NUMBER)])
+    assert decide(calling("0312345678"), listed, STANDARD, AT_NOON).rule is Rule.FRAUD_LIST
+
+
+def test_a_dialled_number_that_comes_from_abroad_is_not_whom_they_dialled() -> None:
+    decision = decide(calling("+81312345678"), DIALLED_ONCE, STANDARD, AT_NOON)
+    assert (decision.verdict, decision.reason) == (Verdict.BLOCK, "japan_via_international")
+
+
 # ---- emergencies --------------------------------------------------------------------------------
 
 
@@ -368,7 +396,7 @@ def test_every_caller_gets_one_verdict_with_its_rule_reason_and_entry(
     decision = decide(calling(number), found, household, at)
     assert decision.reason
     assert (decision.entry is not None) == (
-        decision.rule in {Rule(f"{name}_list") for name in ListName}
+        decision.rule in {Rule.DIALLED, *(Rule(f"{name}_list") for name in ListName)}
     )
     assert decision.instead_of is not decision.verdict
     assert decision == decide(calling(number), found, household, at)
@@ -430,6 +458,7 @@ def test_rules_are_named_in_the_order_in_which_they_are_tried() -> None:
         ("0312345678", lists({NUMBER: ListName.SCREEN}, NUMBER), everything, AT_NOON),
         ("0312345678", lists({NUMBER: ListName.BLOCK}, NUMBER), everything, AT_NOON),
         ("0312345678", lists({}, NUMBER), everything, AT_NOON),
+        ("0312345678", DIALLED_ONCE, everything, AT_NOON),
         ("0312345678", NO_LISTS, everything, AT_NOON),
         ("0312345678", NO_LISTS, STANDARD, AT_NOON),
     ]

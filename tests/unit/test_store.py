@@ -529,6 +529,7 @@ async def test_lists_that_cannot_be_read_count_as_they_were_last_known(path: Pat
             assert await store.lists.current() == known
         assert len(logged) == 1
         assert "no such list" in logged[0]["problem"]
+        assert store.lists.last_known == known
     with pytest.raises(StoreError, match="holds a row that cannot be read"):
         async with open_store(path):
             pass
