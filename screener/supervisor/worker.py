@@ -24,6 +24,9 @@ class Worker:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.pipe, theirs = os.pipe()
+        # Inherited: a Ctrl-C while Python itself starts would be told of at length; __main__ lets
+        # it in when it can end quietly.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             os.set_blocking(self.pipe, False)
             self._popen = subprocess.Popen(  # noqa: S603  (our own command)
@@ -36,6 +39,7 @@ class Worker:
             os.close(self.pipe)
             raise
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(theirs)
         self.started_at: Final = time.monotonic()
         self.heard_at: float | None = None

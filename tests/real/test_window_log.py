@@ -179,7 +179,7 @@ async def test_who_was_dialled_rings_at_once_when_they_call_back(
         await screener.logs("number_learnt")
         await call(own_asterisk, STRANGER, Handset(hangs_up_after=300))
         (row,) = await log_of(screener, lambda calls: bool(calls and calls[0]["ended_at"]))
-        assert (row["verdict"], row["rule"]) == ("pass", "allow_list")
+        assert (row["verdict"], row["rule"]) == ("pass", "dialled")
         assert row["entry"]["origin"] == "dialled"
         await call(own_asterisk, Caller(number="0312349009"), Handset())
         await until(lambda: _blocked(screener) or None, LONG_LIMIT, "the blocked call")
