@@ -96,9 +96,16 @@ class Proxy:
         """Let nothing through in either direction, and break nothing off."""
         self._flowing.clear()
 
+    def stall_present(self) -> None:
+        """Let nothing through on the connections that there are; new ones are not affected."""
+        for link in self._links:
+            link.flowing.clear()
+
     def flow(self) -> None:
         """Let through what is held back, and what follows."""
         self._flowing.set()
+        for link in self._links:
+            link.flowing.set()
 
     def reset(self) -> None:
         """Break off every connection, on both sides, as a crashed machine in between does."""
@@ -157,6 +164,8 @@ class _Link:
         self._screener = screener
         self._asterisk = asterisk
         self.hanging = False
+        self.flowing = asyncio.Event()
+        self.flowing.set()
         self._due = 0.0
 
     async def relay(self) -> None:
@@ -192,7 +201,10 @@ class _Link:
         with contextlib.suppress(OSError):
             while received := await source[0].read(_CHUNK):
                 for piece in cutter.cut(received):
-                    match await self._proxy.fate_of(piece, by_asterisk=by_asterisk):
+                    await self.flowing.wait()
+                    fate = await self._proxy.fate_of(piece, by_asterisk=by_asterisk)
+                    await self.flowing.wait()  # it may have been told to stall just now
+                    match fate:
                         case Fate.PASSED:
                             self._send(target[1], piece.raw)
                         case Fate.REFUSED:

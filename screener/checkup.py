@@ -1,5 +1,6 @@
 """The doctor's look at each part of an installation, and what to do about what is wrong."""
 
+import math
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,6 +24,10 @@ from screener.store.damage import set_aside
 
 # 22.10.0 and before have published advisories: ARI read-only bypass, ARI escalation.
 SAFE_22: Final = (22, 10, 1)
+SCREENING_SECONDS: Final = "SCREENING_SECONDS"  # the dialplan's limit for a screener that hangs
+# What a call needs besides the sound it hears, when every answer of Asterisk takes a second.
+SLACK_SECONDS: Final = 4.0
+LONGEST_WAIT_SECONDS: Final = 60
 # A stereo recording takes 1.92 MB a minute; below a day of talk something has to be done.
 LEAST_FREE_BYTES: Final = 3_000_000_000
 
@@ -34,11 +39,12 @@ def check_readiness(found: Readiness) -> Finding:
 
 
 async def check_asterisk(
-    ask: Callable[[], Awaitable[Probe]], settings: Mapping[str, str]
+    ask: Callable[[], Awaitable[Probe]], settings: Mapping[str, str], longest_prompt: float
 ) -> list[Finding]:
     """Look at Asterisk, at its door ARI, and at whether a screener stands behind it.
 
-    ``settings`` are those that Asterisk was started with as well, by its names for them.
+    ``settings`` are those that Asterisk was started with as well, by its names for them;
+    ``longest_prompt`` is how many seconds a call may be held for one sound.
     """
     try:
         probe = await ask()
@@ -64,6 +70,7 @@ async def check_asterisk(
         ),
         Finding("ARI", True, "lets the screener in", ""),
         *_differing(probe, settings),
+        *_screening_seconds(probe, longest_prompt),
         Finding(
             "screener",
             probe.registered,
@@ -135,6 +142,22 @@ def _differing(probe: Probe, settings: Mapping[str, str]) -> list[Finding]:
         for name, ours in settings.items()
         if (theirs := probe.variables.get(name, ours)) != ours
     ]
+
+
+def _screening_seconds(probe: Probe, longest_prompt: float) -> list[Finding]:
+    """Compare how long Asterisk lets a screener hold a call with how long that needs it."""
+    text = probe.variables.get(SCREENING_SECONDS, "")
+    if not text.isdecimal():  # an Asterisk with a dialplan of its own
+        return []
+    seconds, least = int(text), math.ceil(longest_prompt + SLACK_SECONDS)
+    advice = f"Set ASTERISK_{SCREENING_SECONDS} to {least} or a little more; restart Asterisk."
+    if seconds < least:
+        said = f"takes calls away after {seconds} s, and a prompt lasts {longest_prompt:.1f} s"
+    elif seconds > max(least, LONGEST_WAIT_SECONDS):
+        said = f"leaves a call for {seconds} s to a screener that hangs"
+    else:
+        return []
+    return [Finding("Asterisk", False, said, advice)]
 
 
 def check_prompts(directory: Path, language: str) -> list[Finding]:

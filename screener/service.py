@@ -161,7 +161,9 @@ class Screener:
         found.append(checkup.check_readiness(await self.readiness()))
         try:
             self._password()
-            found += await checkup.check_asterisk(self._probe, self._of_both())
+            found += await checkup.check_asterisk(
+                self._probe, self._of_both(), self._longest_prompt()
+            )
         except cli.Failure as error:
             advice = "Start Asterisk once: it makes the password. Or set [asterisk] password."
             found.append(Finding("ARI", False, str(error), advice))
@@ -205,11 +207,17 @@ class Screener:
             raise cli.Failure(str(error)) from None
 
     async def _probe(self) -> Probe:
-        return await probe(**asdict(self._door()), variables=list(self._of_both()))
+        variables = (*self._of_both(), checkup.SCREENING_SECONDS)
+        return await probe(**asdict(self._door()), variables=variables)
 
     def _of_both(self) -> dict[str, str]:
         """Return the settings that Asterisk's start has to be told as well, by their names."""
         return {"COUNTRY": self.country.code, "LANGUAGE": self.language}
+
+    def _longest_prompt(self) -> float:
+        """Return how long the longest sound is that a call hears in our hands, in seconds."""
+        place = (self._settings.prompts.directory, self._settings.language)
+        return max(prompts.seconds(*place, prompt) for prompt in prompts.WHILE_HELD)
 
     def _door(self) -> Door:
         """Return the way to Asterisk; raises Failure where the password is not to be had."""

@@ -14,6 +14,7 @@ import aiohttp
 from screener.ari.errors import NoAri, Refused, TooOld, Unreachable, request_failed
 from screener.ari.events import EVENT_TYPES
 from screener.ari.limits import Limits
+from screener.ari.pulse import texts
 
 OLDEST: Final = (20,)
 # REST over the event WebSocket came with 20.14, 22.4 and every 23 (Asterisk's UPGRADE notes).
@@ -37,7 +38,7 @@ def rest_over_websocket(version: tuple[int, ...]) -> bool:
 class Connection:
     """Requests out, events in, until it breaks. Made by ``connect``.
 
-    A request raises Unreachable when the answer does not come within ``request_seconds``.
+    A request raises Unreachable when the answer does not come within ``limits.request`` seconds.
     """
 
     def __init__(
@@ -45,12 +46,12 @@ class Connection:
         http: aiohttp.ClientSession,
         websocket: aiohttp.ClientWebSocketResponse,
         version: str,
-        request_seconds: float,
+        limits: Limits,
     ) -> None:
         self.version: Final = version
         self._http = http
         self._websocket = websocket
-        self._request_seconds = request_seconds
+        self._limits = limits
         self._over_websocket = rest_over_websocket(parse_version(version))
         self._numbers = itertools.count(1)
         self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
@@ -59,13 +60,13 @@ class Connection:
         """Send one request and return the JSON that Asterisk answered, None where empty."""
         name = f"{method} {path}"
         try:
-            async with asyncio.timeout(self._request_seconds):
+            async with asyncio.timeout(self._limits.request):
                 if self._over_websocket:
                     status, body = await self._by_websocket(method, path, query)
                 else:
                     status, body = await self._by_http(method, path, query)
         except TimeoutError:
-            limit = self._request_seconds
+            limit = self._limits.request
             raise Unreachable(f"Asterisk gave no answer to {name} within {limit:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"the connection broke under {name}: {error}") from error
@@ -76,11 +77,9 @@ class Connection:
     async def events(self) -> AsyncGenerator[dict[str, Any], None]:
         """Yield Asterisk's events as they come; ends when the connection does. One reader only."""
         try:
-            async for message in self._websocket:
-                if message.type is not aiohttp.WSMsgType.TEXT:
-                    continue
+            async for text in texts(self._websocket, self._limits):
                 try:
-                    parsed = json.loads(message.data)
+                    parsed = json.loads(text)
                 except ValueError:
                     continue
                 if not isinstance(parsed, dict):
@@ -138,15 +137,14 @@ async def connect(
                 websocket = await http.ws_connect(
                     "ari/events",
                     params=query,
-                    heartbeat=limits.heartbeat,
-                    # An Asterisk that hangs says no goodbye; do not wait for it at the end.
-                    timeout=aiohttp.ClientWSTimeout(ws_close=limits.request),
+                    autoping=False,  # every sign of life is to be seen
+                    timeout=aiohttp.ClientWSTimeout(ws_close=limits.goodbye),
                 )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unreachable(f"Asterisk at {url} opened no event WebSocket: {error}") from error
         async with websocket:
             await _hear_only(http, application, limits.connect)
-            yield Connection(http, websocket, version, limits.request)
+            yield Connection(http, websocket, version, limits)
 
 
 async def _hear_only(http: aiohttp.ClientSession, application: str, seconds: float) -> None:

@@ -30,6 +30,10 @@ class Prompt(StrEnum):
     MESSAGE_KEPT = "message_kept"
 
 
+# Played by the screener, to a call in its hands; the dialplan plays the other.
+WHILE_HELD: Final = (Prompt.WARNING, Prompt.NO_ANSWER, Prompt.BUSY, Prompt.MESSAGE_KEPT)
+
+
 class _UnusableError(Exception):
     """A file Asterisk could not play; the text says what it is and what to do."""
 

@@ -174,6 +174,7 @@ class Call:
         """
         if not self._in_stasis:
             self.held = await self._enter_stasis()
+        retry = self.limits.retry
         while self.held:
             try:
                 await self._find_way_back()
@@ -184,7 +185,8 @@ class Call:
             except Conflict:
                 pass  # not in Stasis: the dialplan has it already
             except (RequestFailed, Unreachable):
-                await asyncio.sleep(self.limits.pause)
+                await asyncio.sleep(retry)
+                retry = min(2 * retry, self.limits.longest_retry)
                 continue
             self.held = False
 

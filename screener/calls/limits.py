@@ -8,9 +8,11 @@ class Limits:
     """All in seconds. A ring needs none, as Dial ends it, nor does a talk, as people do."""
 
     claimed: float = 2.0  # for StasisStart after a call was claimed
-    playback_slack: float = 5.0  # for a sound to end, beyond its length
+    playback_slack: float = 3.0  # for a sound to end, beyond its length
     hangup: float = 0.1  # for a hangup to show that a failing command already met
-    pause: float = 1.0  # between two tries of what Asterisk or the database refused
+    retry: float = 0.1  # before a call is handed back once more; doubled from try to try
+    longest_retry: float = 0.5
+    pause: float = 1.0  # between two tries of anything else that was refused
     look: float = 60.0  # without a word about a call in the dialplan, before Asterisk is asked
     details: float = 1.0  # between two looks for calls that the dialplan carried alone
     let_go: float = 2.0  # for handing a call back when the screener stops

@@ -32,7 +32,9 @@ SELLER, POLICE = "0120123456", "110"  # the one can leave a message
 
 # Short where a test waits for them to run out, long where that would be a fault.
 ARI_LIMITS = AriLimits(request=0.4, first_delay=0.01, longest_delay=0.05)
-CALL_LIMITS = CallLimits(claimed=0.4, playback_slack=1.0, pause=0.02, details=0.02, let_go=2.0)
+CALL_LIMITS = CallLimits(
+    claimed=0.4, playback_slack=1.0, retry=0.02, pause=0.02, details=0.02, let_go=2.0
+)
 
 
 def entry(list_name: ListName, number: str) -> Entry:

@@ -1,6 +1,7 @@
 """The ARI client against a fake Asterisk that drops, refuses, hangs and starts again."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -264,9 +265,24 @@ async def test_another_screener_of_the_same_name_ends_this_one() -> None:
                 await first
 
 
+async def test_a_connection_on_which_nothing_happens_is_kept() -> None:
+    """Also when our own event loop stood still for longer than the silence that is suffered."""
+    limits = Limits(ping=0.05, silence=0.15)
+    async with FakeAsterisk() as asterisk, connected(asterisk, limits) as ari:
+        with capture_logs() as logged:
+            for _ in range(3):
+                await asyncio.sleep(0.5)  # not for something to happen: nothing does
+                time.sleep(0.5)  # noqa: ASYNC251
+            assert await ari.channels.list() == []
+        assert logged == []
+        assert asterisk.connections["screener"] == 1
+
+
 async def test_a_connection_that_is_only_half_there_is_noticed_by_its_heartbeat() -> None:
     """An Asterisk that takes everything and says nothing: dropped, then tried again in vain."""
-    limits = Limits(request=0.2, connect=0.2, heartbeat=0.2, first_delay=0.01, longest_delay=0.05)
+    limits = Limits(
+        request=0.2, connect=0.2, ping=0.1, silence=0.3, first_delay=0.01, longest_delay=0.05
+    )
     async with FakeAsterisk() as asterisk, connected(asterisk, limits) as ari:
         asterisk.attempts.clear()
         asterisk.falls_silent()
@@ -280,7 +296,7 @@ async def test_a_connection_that_is_only_half_there_is_noticed_by_its_heartbeat(
 
 
 async def test_stopping_does_not_wait_for_an_asterisk_that_hangs() -> None:
-    limits = Limits(request=0.1, heartbeat=60)
+    limits = Limits(request=0.1, silence=60)
     async with FakeAsterisk() as asterisk:
         ari = client(asterisk, limits)
         reading = asyncio.create_task(ari.run())

@@ -256,7 +256,7 @@ async def test_a_restart_of_asterisk_closes_every_row(
 async def test_an_asterisk_that_hangs_gets_its_calls_handed_back_when_it_wakes(
     asterisk: FakeAsterisk, store: Store, recordings: Recordings
 ) -> None:
-    ari_limits = replace(ARI_LIMITS, heartbeat=0.2, connect=0.2, request=0.2)
+    ari_limits = replace(ARI_LIMITS, ping=0.1, silence=0.3, connect=0.2, request=0.2)
     screening = Screening(asterisk, store, recordings, ari_limits=ari_limits)
     async with screening.at_work():
         caller = asterisk.offer(handset=Handset.BY_HAND)

@@ -159,6 +159,7 @@ async def _asterisk_back(stage: Stage) -> None:
 
 
 _HANG: Final = IN_HAND_SECONDS + NOTICED_SECONDS
+_SILENCE: Final = 6.0  # 2.5 s of it, a new connection, and the warning from its beginning
 _WHOLE_LIMIT: Final = SCREENING_SECONDS + 2.0
 
 KILLED: Final = Fault("screener: kill -9", _sent(signal.SIGKILL), _is_back, every_step=True)
@@ -186,7 +187,13 @@ FAULTS: Final = (
         "socket: half-open, Asterisk gone",
         _told(lambda s: s.proxy.leave_screener_hanging()),
         _reconnected,
-        10.0,
+        _SILENCE,
+    ),
+    Fault(
+        "socket: stalls, but not a new one",
+        _told(lambda s: s.proxy.stall_present(), Fate.PASSED),
+        _reconnected,
+        _SILENCE,
     ),
     Fault(
         "socket: half-open, screener gone",

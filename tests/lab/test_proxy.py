@@ -92,6 +92,18 @@ async def test_while_it_stalls_nothing_passes_and_then_all_of_it() -> None:
         assert await socket.receive_json(timeout=5) == ANSWER
 
 
+async def test_stalled_connections_are_no_hindrance_to_a_new_one() -> None:
+    async with through_a_proxy() as (proxy, far, socket), aiohttp.ClientSession() as http:
+        proxy.stall_present()
+        await socket.send_json(COMMAND)
+        async with http.ws_connect(proxy.url) as another:
+            await another.send_json(COMMAND)
+            assert await another.receive_json(timeout=5) == ANSWER
+        assert far.told == [COMMAND]
+        proxy.flow()
+        assert await socket.receive_json(timeout=5) == ANSWER
+
+
 async def test_a_delay_holds_in_both_directions() -> None:
     async with through_a_proxy() as (proxy, _, socket):
         proxy.delay = 0.05

@@ -387,7 +387,7 @@ async def test_a_screener_that_hangs_in_the_warning_loses_the_call_to_the_dialpl
         async with (
             Asterisk(place, prompts=quick_prompts) as asterisk,
             Screener(asterisk) as screener,
-            handset(place, Handset(hangs_up_after=300), asterisk.handset_password) as phone,
+            handset(place, Handset(hangs_up_after=2500), asterisk.handset_password) as phone,
             calling(place, STRANGER) as caller,
         ):
             await caller.sees(200)
@@ -397,8 +397,13 @@ async def test_a_screener_that_hangs_in_the_warning_loses_the_call_to_the_dialpl
             finally:
                 screener.send_to_all(signal.SIGCONT)
             (leg,) = await caller.finished()
+            (call,) = await screener.ended_calls(1, seconds=20)
+            async with asyncio.timeout(10):
+                while not call["warned"]:  # told a second later
+                    (call,) = await screener.ended_calls(1)
     assert leg.outcome == 200
     assert leg.ended_by_us is False
+    assert call["disposition"] == "failed_open"
 
 
 async def test_an_emergency_call_back_is_in_the_log_though_it_never_met_the_screener(
