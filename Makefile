@@ -16,9 +16,10 @@ help: ## This list
 demo: venv asterisk sipp ## A small day of calls on a real Asterisk, and the call log they leave
 	@$(python) -m lab.demo $(ARGS)
 
-# Several at once: each worker has an Asterisk and addresses of its own (lab/ports.py).
+# Four at once, also on two cores, as calls mostly wait: each worker has an Asterisk and addresses of
+# its own (lab/ports.py).
 test: venv asterisk sipp systemd ## All tests, those against the real Asterisk included
-	@$(python) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(python) -m pytest --numprocesses 4 --dist worksteal $(ARGS)
 
 SEED := 1
 faults: venv asterisk sipp ## Break everything there is, under calls, and see that they ring; SEED=1

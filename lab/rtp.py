@@ -52,14 +52,29 @@ class Ear(asyncio.DatagramProtocol):
         length = int((self._packets[-1][0] - begin) * RATE) + 2 * RATE
         sound = np.zeros(length)
         at, following = 0, self._packets[0][1]
-        for when, stamp, coded in self._packets:
+        for (_, stamp, coded), due in zip(self._packets, self._due(), strict=True):
             # In step with the sender while it sends on; anew after a pause or another source.
-            if stamp != following or abs(at - (when - begin) * RATE) > RATE / 10:
-                at = int((when - begin) * RATE)
+            if stamp != following or abs(at - (due - begin) * RATE) > RATE / 10:
+                at = max(0, int((due - begin) * RATE))
             piece = decode_ulaw(coded)
             sound[at : at + len(piece)] = piece
             at, following = at + len(piece), stamp + len(piece)
         return begin, sound[:at]
+
+    def _due(self) -> list[float]:
+        """Return when each packet would have come, had none been held up on a busy machine.
+
+        Of packets whose stamps are in step, one that was held up is followed by others in time;
+        after a pause of the sender all are late.
+        """
+        due: list[float] = []
+        following, delay = None, 0.0
+        for when, stamp, coded in reversed(self._packets):
+            in_step = following == stamp + len(coded)
+            delay = min(delay, when - stamp / RATE) if in_step else when - stamp / RATE
+            due.append(delay + stamp / RATE)
+            following = stamp
+        return due[::-1]
 
     async def speak(self, sound: Sound) -> None:
         """Say a sound once, 20 ms by 20 ms, to where the first packet came from."""

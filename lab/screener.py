@@ -16,6 +16,9 @@ from typing import Any, Self, TypeAlias
 from lab import LabError
 from lab.asterisk import TOP, Asterisk
 from lab.process import Process, until
+from screener.domain.numbers import country
+from screener.store.database import StoreError, open_store
+from screener.tables import call_json
 
 START_LIMIT = 20  # seconds; about one is usual
 COMMAND_LIMIT = 20
@@ -78,7 +81,10 @@ class Screener:
         self.directory = directory or Path(tempfile.mkdtemp(prefix="screener-"))
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = self.directory / "screener.toml"
-        self.config.write_text(toml(self._settings(settings or {})), encoding="utf-8")
+        chosen = self._settings(settings or {})
+        self.config.write_text(toml(chosen), encoding="utf-8")
+        self._database = Path(chosen["database"]["path"])
+        self._country = country(chosen.get("country", "JP"))
         self._process: Process | None = None
         self._starts = 0
 
@@ -214,20 +220,38 @@ class Screener:
         return said.out
 
     async def calls(self, limit: int = 1000) -> list[dict[str, Any]]:
-        """Return the call log, newest first."""
+        """Return the call log as ``screener calls --json`` prints it, newest first.
+
+        Read here: to start a command each time would cost more than the calls themselves.
+        """
+        if not self._database.exists():
+            return []
+        try:
+            async with open_store(self._database) as store:
+                records = await store.calls.newest(limit)
+        except StoreError as error:
+            raise LabError(f"the call log cannot be read: {error}") from None
         calls: list[dict[str, Any]] = json.loads(
-            await self.must("calls", "--json", "-n", str(limit))
+            json.dumps([call_json(record, self._country) for record in records])
         )
         return calls
 
-    async def logged_calls(self, count: int, seconds: float = 10) -> list[dict[str, Any]]:
+    async def logged_calls(self, count: int, seconds: float = 20) -> list[dict[str, Any]]:
         """Wait until the log holds ``count`` calls, ended or not; return it, newest first."""
         return await self._calls_like(lambda calls: len(calls) >= count, f"{count} calls", seconds)
 
-    async def ended_calls(self, count: int, seconds: float = 10) -> list[dict[str, Any]]:
-        """Wait until the log holds ``count`` calls, all of them ended; return it, newest first."""
+    async def ended_calls(self, count: int, seconds: float = 20) -> list[dict[str, Any]]:
+        """Wait until the log holds ``count`` calls, all of them ended; return it, newest first.
+
+        And until it holds all that the dialplan tells of them, which it does a little later.
+        """
+        told = self.asterisk.recordings / "live"
         return await self._calls_like(
-            lambda calls: len(calls) >= count and all(call["ended_at"] for call in calls),
+            lambda calls: (
+                len(calls) >= count
+                and all(call["ended_at"] for call in calls)
+                and not any(told.glob("*.cdr"))
+            ),
             f"{count} ended calls",
             seconds,
         )
