@@ -18,8 +18,8 @@ from lab.process import LOOK_AGAIN, Process
 
 TOP = Path(__file__).resolve().parent.parent
 OLDEST = 20
-START_LIMIT = 20  # seconds; 0.4 is usual
-CLI_LIMIT = 10
+START_LIMIT = 60  # seconds; 0.4 is usual
+CLI_LIMIT = 30
 STOP_LIMIT = 10
 
 
@@ -229,7 +229,7 @@ class Asterisk:
                 return int(line.split()[0])
         raise LabError("Asterisk did not say how many calls it processed")
 
-    async def idle(self, seconds: float = 5) -> None:
+    async def idle(self, seconds: float = 20) -> None:
         """Wait until no channel is left; LabError that lists those still there."""
         left: list[Channel] = []
         try:

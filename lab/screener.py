@@ -20,8 +20,8 @@ from screener.domain.numbers import country
 from screener.store.database import StoreError, open_store
 from screener.tables import call_json
 
-START_LIMIT = 20  # seconds; about one is usual
-COMMAND_LIMIT = 20
+START_LIMIT = 60  # seconds; about one is usual
+COMMAND_LIMIT = 60
 STOP_LIMIT = 30  # longer than its own drain
 
 Tables: TypeAlias = Mapping[str, Any]
@@ -174,7 +174,7 @@ class Screener:
         """Return the events of its log since its last start; what is not JSON as ``event``."""
         return [_event(line) for line in self.process.log().splitlines() if line.strip()]
 
-    async def logs(self, event: str, *, count: int = 1, seconds: float = 10) -> dict[str, Any]:
+    async def logs(self, event: str, *, count: int = 1, seconds: float = 20) -> dict[str, Any]:
         """Wait until it has logged an event ``count`` times; return the last of them."""
 
         def look() -> dict[str, Any] | None:

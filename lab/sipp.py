@@ -16,8 +16,8 @@ from lab.process import Process, until
 from lab.scenario import Caller, Handset
 from lab.sip import register
 
-START_LIMIT = 5  # seconds
-STOP_LIMIT = 5
+START_LIMIT = 20  # seconds
+STOP_LIMIT = 15
 MANY = 1_000  # calls that one SIPp can have at once
 
 _STAMP = re.compile(
@@ -101,7 +101,7 @@ class Sipp:
         invites = [leg.messages[0] for leg in self.legs()]
         return [message for message in invites if message.is_request("INVITE")]
 
-    async def sees(self, what: str | int, *, count: int = 1, seconds: float = 10) -> list[float]:
+    async def sees(self, what: str | int, *, count: int = 1, seconds: float = 20) -> list[float]:
         """Wait until ``count`` calls have had a request or a response; return the moments."""
 
         def look() -> list[float] | None:

@@ -144,7 +144,7 @@ async def test_a_worker_that_its_unread_log_blocks_soon_loses_the_call(
 
 async def until_ready(screener: Screener) -> None:
     """Wait until a screener is connected, whoever started it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await screener.command("ready")).exit_code:  # noqa: ASYNC110
             await asyncio.sleep(0.1)  # nothing tells but the question
 

@@ -17,7 +17,7 @@ from lab.sip import telephone
 from lab.sipp import calling, handset
 
 STRANGER, FROM_ABROAD = Caller(number="0451234567"), Caller(number="+18005551234")
-LONG_LIMIT = 15  # seconds for the log to tell of a call
+LONG_LIMIT = 40  # seconds for the log to tell of a call
 
 
 async def dials(asterisk: Asterisk, number: str) -> None:
