@@ -67,7 +67,8 @@ class Asterisk:
 
     ``async with`` starts it and waits until it is ready; leaving ends it. PortTakenError before
     anything starts, LabError with the end of its log if it does not come up. Its files lie below
-    ``directory``, or in a temporary directory that is gone afterwards.
+    ``directory``, or in a temporary directory that is gone afterwards; what it prints goes to
+    ``printed``, or there too.
     """
 
     def __init__(  # noqa: PLR0913  (what start reads, by name)
@@ -75,6 +76,7 @@ class Asterisk:
         place: Place,
         *,
         directory: Path | None = None,
+        printed: Path | None = None,
         secrets: Path | None = None,
         recordings: Path | None = None,
         prompts: Path = TOP / "prompts",
@@ -86,6 +88,7 @@ class Asterisk:
         self._temporary = directory is None
         # Short, because the path of its control socket may not exceed 107 bytes.
         self.directory = directory or Path(tempfile.mkdtemp(prefix="ast-"))
+        self.printed = printed or self.directory
         self.secrets = secrets or self.directory / "secrets"
         self.recordings = recordings or self.directory / "recordings"
         self.prompts = prompts
@@ -162,7 +165,7 @@ class Asterisk:
         self._process = Process(
             "Asterisk",
             [self.configuration / "start"],
-            log=self.directory / f"console-{self._starts}.log",
+            log=self.printed / f"console-{self._starts}.log",
             environment=self.environment(),
         )
         await self._process.says("Asterisk Ready.", START_LIMIT)
@@ -176,9 +179,8 @@ class Asterisk:
         await self.process.kill()
 
     def log(self) -> str:
-        """Return what it wrote: warnings, errors, and security events."""
-        file = self.directory / "log" / "asterisk.log"
-        return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+        """Return what it printed since its last start: its warnings and errors, above all."""
+        return self.process.log()
 
     def kept(self, prefix: str) -> dict[str, str]:
         """Return what its own database has on the disk under keys that begin so."""

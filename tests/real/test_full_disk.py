@@ -1,8 +1,10 @@
-"""A disk that fills up in a talk: the talk goes on, and the log says what is missing."""
+"""A disk that is full: talks go on, the log says what is missing, and telephones can register."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,28 +16,42 @@ from lab.process import until
 from lab.rtp import ear
 from lab.scenario import Caller, Handset
 from lab.screener import Screener, Tables
+from lab.sip import registration, telephone
 from lab.sipp import calling, handset
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MB for recordings and database: a tmpfs, which root can mount."""
-    place = tmp_path / "disk"
+@contextmanager
+def disk_of(megabytes: int, place: Path) -> Iterator[Path]:
+    """Lend a small disk: a tmpfs, which root can mount."""
     place.mkdir()
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "screener-test", str(place)]
-    subprocess.run(mount, check=True)
+    size = f"size={megabytes}m"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "screener-test", str(place)], check=True)
     try:
         yield place
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB for recordings and database."""
+    with disk_of(2, tmp_path / "disk") as disk:
+        yield disk
+
+
+@pytest.fixture
+def asterisk_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 8 MB for Asterisk's own things."""
+    with disk_of(8, tmp_path / "disk") as disk:
+        yield disk
+
+
 def fill(disk: Path) -> Path:
     """Leave not a byte free; return what to delete for room."""
     ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
+    with ballast.open("ab", buffering=0) as file:
         try:
             while True:
                 file.write(b"x" * 4096)
@@ -92,3 +108,44 @@ async def test_a_disk_that_fills_up_in_a_talk_cuts_the_recording_and_nothing_els
     assert second.outcome == 200
     assert (second_row["disposition"], second_row["warned"]) == ("answered", True)
     assert second_row["recording"] is None
+
+
+@pytest.mark.parametrize("ends", ["stop", "kill"])
+async def test_a_telephone_registers_and_rings_on_a_full_disk_though_asterisk_ends(
+    ends: str, asterisk_disk: Path, quick_prompts: Path, tmp_path: Path
+) -> None:
+    """The registration is kept, renewed, and found again by the next Asterisk, on the full disk."""
+    state, recordings = asterisk_disk / "state", asterisk_disk / "recordings"
+    with own_place() as place:
+        async with Asterisk(
+            place, directory=state, printed=tmp_path, prompts=quick_prompts, recordings=recordings
+        ) as asterisk:
+            fill(asterisk_disk)
+            async with telephone(place.sip_port(place.handset), place.sip) as phone:
+
+                async def registered(seconds: int) -> str:
+                    request = registration(phone, seconds=seconds)
+                    answer = await phone.ask(request, password=asterisk.handset_password)
+                    return answer.header("Contact")
+
+                assert str(phone.here) in await registered(120)
+                expiry = await until(lambda: _expiry(asterisk), 20, "a registration")
+                await (asterisk.stop() if ends == "stop" else asterisk.kill())
+                fill(asterisk_disk)
+                await asterisk.start()
+                assert "using that of the last start" in asterisk.process.log()
+                async with calling(place, Caller()) as caller:
+                    await caller.finished()
+                assert len(phone.requests("INVITE")) == 1
+                assert str(phone.here) in await registered(600)
+                await until(lambda: _later(asterisk, expiry), 20, "a longer registration")
+
+
+def _expiry(asterisk: Asterisk) -> int | None:
+    """Return until when a telephone is registered, as the database on the disk has it."""
+    contacts = asterisk.kept("/registrar/contact/handset").values()
+    return max((int(json.loads(each)["expiration_time"]) for each in contacts), default=None)
+
+
+def _later(asterisk: Asterisk, than: int) -> bool | None:
+    return (_expiry(asterisk) or 0) > than or None
