@@ -61,6 +61,7 @@ def _service(name: str, said: Mapping[str, Any]) -> Service:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "restart": "unless-stopped",
+        "logging": {"driver": "local", "options": {"max-size": "20m", "max-file": "5"}},
     }
     for key, value in must.items():
         if said.get(key) != value:

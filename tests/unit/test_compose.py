@@ -51,8 +51,14 @@ def test_both_find_passwords_and_recordings_in_the_same_places_and_speak_one_lan
     assert services["screener"].environment["SCREENER_LANGUAGE"] == "ja"
 
 
-def test_a_service_that_may_do_more_than_it_must_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "otherwise", "what"),
+    [("cap_drop: [ALL]", "cap_drop: []", "cap_drop"), ("driver: local", "driver: x", "logging")],
+)
+def test_a_service_that_may_do_or_write_more_than_it_must_is_refused(
+    said: str, otherwise: str, what: str, tmp_path: Path
+) -> None:
     loose = tmp_path / "compose.yaml"
-    loose.write_text(COMPOSE.read_text().replace("cap_drop: [ALL]", "cap_drop: []", 1))
-    with pytest.raises(ImagesError, match="cap_drop"):
+    loose.write_text(COMPOSE.read_text().replace(said, otherwise, 1))
+    with pytest.raises(ImagesError, match=what):
         read_services(loose, {"TRUNK": "192.0.2.1"})
