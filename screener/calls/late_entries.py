@@ -1,7 +1,7 @@
 """Calls that nobody here saw to their end, written up from what the dialplan tells of them."""
 
 import asyncio
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -43,6 +43,20 @@ class LateEntries:
                 with bound_contextvars(call=call_id):
                     await self._look_at(call_id)
             await asyncio.sleep(pause)
+
+    async def tell_of_lost(self, call_ids: Iterable[str]) -> None:
+        """See to it that calls are written up that were recorded and died with their Asterisk.
+
+        Nobody told of them: neither a screener, in a row, nor the dialplan. Raises StoreError.
+        """
+        for call_id in call_ids:
+            if call_id in self._at_hand or await self._desk.row(call_id):
+                continue
+            try:
+                if self._desk.details.tell_of_lost(call_id):
+                    log.warning("call_lost_with_asterisk", call=call_id)
+            except OSError as error:  # a full disk, say: with the next stock
+                log.warning("call_details_wait", call=call_id, error=error.strerror)
 
     async def _look_at(self, call_id: str) -> None:
         try:

@@ -51,6 +51,7 @@ class Switchboard:
         self._calls: dict[str, Call] = {}
         self._late: set[str] = set()  # those of them that are over and only written up
         self._done: set[str] = set()  # calls that were at hand at some time since the last stock
+        self._late_entries = LateEntries(desk, self._take_up, self._calls)
         self._stale = asyncio.Event()
         self._draining = False
 
@@ -59,8 +60,7 @@ class Switchboard:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_stock(tasks))
-                late = LateEntries(self._desk, self._take_up, self._calls)
-                tasks.create_task(late.keep_up(self._limits.details))
+                tasks.create_task(self._late_entries.keep_up(self._limits.details))
                 while True:
                     self._put_to_work(await self._ari.arrivals.get(), tasks)
         finally:
@@ -203,6 +203,7 @@ class Switchboard:
     async def _take_stock(self, tasks: asyncio.TaskGroup) -> None:
         """See to the calls that are there and in nobody's hands, and to rows left open."""
         self._done = set(self._calls)  # their rows may be closed by the time they are read
+        untold = self._desk.details.untold()  # before the channels: whose is gone then is over
         there = {channel.id: channel for channel in await self._ari.channels.list()}
         ours = set(await self._ari.applications.channel_ids())
         held = {each for each in ours & there.keys() if there[each].stasis_args is not None}
@@ -212,3 +213,4 @@ class Switchboard:
         finally:  # whoever is held must not wait for the database
             for call_id in (held | rows.keys()) - self._done - self._calls.keys():
                 self._resume(there.get(call_id, Channel(call_id)), rows.get(call_id), tasks)
+        await self._late_entries.tell_of_lost(untold - there.keys())

@@ -19,6 +19,8 @@ from screener.domain.inert import inert
 log: Final = structlog.stdlib.get_logger(__name__)
 
 _SUFFIX: Final = ".cdr"
+_RAW: Final = ".raw"
+_BYTES_A_SECOND: Final = 32_000  # of a raw recording
 _MOST_BYTES: Final = 1 << 16  # a caller's name and number as long as Asterisk takes them: 1 kB
 _WRITTEN_SECONDS: Final = 5.0  # how long Asterisk may take to write one
 _LATEST: Final = 1 << 33  # seconds since 1970: the year 2242
@@ -65,6 +67,33 @@ class CallDetailsFiles:
             if time.time() - written_at > _WRITTEN_SECONDS:
                 self.put_aside(call_id, str(error))
             return None
+
+    def untold(self) -> set[str]:
+        """Return the calls that are recorded, now or once, and of which there are no details."""
+        try:
+            with os.scandir(self._directory) as entries:
+                names = {each.name for each in entries}
+        except OSError:
+            return set()
+        recorded = {name.removesuffix(_RAW) for name in names if name.endswith(_RAW)}
+        return {each for each in recorded if f"{each}{_SUFFIX}" not in names} - self._unusable
+
+    def tell_of_lost(self, call_id: str) -> bool:
+        """Leave details of a call whose Asterisk died with it, from what is recorded of it.
+
+        False where nothing is, or where it was told of meanwhile. Raises OSError.
+        """
+        path = self._path(call_id)
+        try:
+            recorded = path.with_suffix(_RAW).stat()
+            with path.open("x") as file:
+                file.write(_of_lost(call_id, recorded.st_mtime, recorded.st_size))
+        except (FileNotFoundError, FileExistsError):
+            return False
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return True
 
     def discard(self, call_id: str) -> None:
         """Drop the details of a call; to be done when the call log holds all that they tell."""
@@ -135,6 +164,27 @@ def parse(call_id: str, text: str) -> CallDetails:
         message=one_of("message", _FLAG),
         hung_up_by=one_of("hung_up_by", _HUNG_UP_BY),
     )
+
+
+def _of_lost(call_id: str, ended: float, size: int) -> str:
+    """Return details with what a recording tells: it begins when the household answers.
+
+    A channel's id begins with the second in which its call came.
+    """
+    seconds = size / _BYTES_A_SECOND
+    began, _, _ = call_id.partition(".")
+    known = began.isdecimal() and int(began) <= ended - seconds
+    told = {
+        "direction": "incoming",
+        "line": "unknown",
+        "began": began if known else f"{ended - seconds:.3f}",
+        "ended": f"{ended:.3f}",
+        "state": "Up",
+        "dialled": "1",
+        "dialstatus": "ANSWER",
+        "answered_seconds": f"{seconds:.3f}" if size else "",
+    }
+    return "&".join(f"{key}={value}" for key, value in told.items()) + "\n"
 
 
 def _read(path: Path) -> tuple[float, str]:

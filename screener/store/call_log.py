@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, select, true
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from screener.domain.call_record import CallRecord
+from screener.domain.call_record import CallRecord, Disposition
 from screener.domain.caller import WITHOUT_NUMBER
 from screener.store.file import StoreError, StoreFile, UnstorableError
 from screener.store.rows import record_of, row_of
@@ -111,8 +111,12 @@ class CallLog:
         return sorted(await self._lines(true()))
 
     async def lines_without_numbers(self) -> list[str]:
-        """Return the lines that had calls, none with a number; StoreError if it cannot be read."""
-        return sorted(await self._lines(true()) - self._showing)
+        """Return the lines that had calls, none with a number; StoreError if it cannot be read.
+
+        Of a call that nobody here saw it may not be known whether it showed one.
+        """
+        seen = calls.c.disposition.is_distinct_from(Disposition.FAILED_OPEN)
+        return sorted(await self._lines(seen) - self._showing)
 
     async def write_on(self) -> None:
         """Write what is kept, for ever; the store runs this beside everything else."""

@@ -271,3 +271,42 @@ async def test_a_screener_that_dies_over_the_details_leaves_them_to_the_next(
     }
     assert all(row.recording and row.recording.seconds == 1 for row in rows)
     assert await store.calls.newest(10) == rows[-1:]
+
+
+# ---- Asterisk itself died -----------------------------------------------------------------------
+
+
+async def test_a_talk_that_died_with_asterisk_and_of_which_nobody_told_is_written_down(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings, live: Path
+) -> None:
+    """From its recording alone: when it came, how long they talked, that it was not screened."""
+    lost = "1700000000.7"
+    raw = live / f"{lost}.raw"
+    raw.write_bytes(b"\1\2\3\4" * 8000 * 3)
+    os.utime(raw, (1_700_000_060, 1_700_000_060))
+    async with Screening(asterisk, store, recordings).at_work() as screening:
+        await asterisk.until(lambda: lost in screening.rows() and not any(live.iterdir()), "a row")
+        await screening.finished()
+    row = await store.calls.get(lost)
+    assert row
+    assert row.started_at == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert row.answered_at == datetime.fromtimestamp(1_700_000_057, UTC)
+    assert row.ended_at == datetime.fromtimestamp(1_700_000_060, UTC)
+    assert (row.disposition, row.ended_by, row.warned) == (Disposition.FAILED_OPEN, None, False)
+    assert (row.caller.given, row.line) == ("", "unknown")
+    assert row.recording
+    assert (row.recording.seconds, row.recording_is_whole) == (3, True)
+
+
+async def test_a_talk_that_goes_on_is_not_taken_for_one_that_died(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings, live: Path
+) -> None:
+    """Its recording lies there and its details do not, but it has a channel."""
+    talking = asterisk.offer(STRANGER, handset=Handset.BY_HAND)
+    await talking.handset_rings()
+    talking.handset_answers()
+    (live / f"{talking.id}.raw").write_bytes(b"\1\2\3\4" * 8000)
+    async with Screening(asterisk, store, recordings).at_work() as screening:
+        talking.handset_hangs_up()
+        row = await screening.row(talking)
+    assert (row.caller.given, row.ended_by) == (STRANGER, EndedBy.HOUSEHOLD)

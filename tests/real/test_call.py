@@ -351,6 +351,35 @@ async def test_a_recording_survives_a_killed_asterisk_to_its_last_second(
     assert tone_share(left[-16_000:], CALLER_TONE) > 0.95
 
 
+async def test_a_talk_that_died_with_asterisk_while_no_screener_ran_is_in_the_log(
+    quick_prompts: Path, tmp_path: Path
+) -> None:
+    """Neither a row nor the dialplan tells of it: its recording does."""
+    with own_place() as place:
+        caller_ear = Address(place.trunk, place.media_port(place.trunk))
+        async with (
+            Asterisk(place, prompts=quick_prompts) as asterisk,
+            ear(caller_ear, says=tone(CALLER_TONE, 30)),
+            handset(place, Handset(answers_after=100), asterisk.handset_password),
+            calling(place, Caller(hears_at=caller_ear.port)),
+        ):
+            await recorded(asterisk, 3.0)
+            (raw,) = (asterisk.recordings / "live").glob("*.raw")
+            await asterisk.kill()
+            on_disk = raw.stat().st_size
+            await asterisk.start()
+            settings: Tables = {"prompts": {"directory": str(quick_prompts)}}
+            async with Screener(asterisk, settings=settings, directory=tmp_path / "s") as screener:
+                (call,) = await screener.ended_calls(1, seconds=30)
+                await until(lambda: not raw.exists() or None, 20, "the end of the raw recording")
+                (call,) = await screener.ended_calls(1)
+            left = load(Path(call["recording"]["path"]))[0]
+    assert (call["disposition"], call["ended_by"]) == ("failed_open", None)
+    assert call["caller"]["given"] == ""
+    assert call["recording"]["seconds"] == pytest.approx(on_disk / 32_000, abs=0.001)
+    assert tone_share(left[-16_000:], CALLER_TONE) > 0.95
+
+
 async def test_a_call_in_its_warning_is_handed_back_when_the_screener_stops(
     asterisk: Asterisk, screener: Screener
 ) -> None:
