@@ -3,7 +3,7 @@
 import math
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -39,12 +39,17 @@ def check_readiness(found: Readiness) -> Finding:
 
 
 async def check_asterisk(
-    ask: Callable[[], Awaitable[Probe]], settings: Mapping[str, str], longest_prompt: float
+    ask: Callable[[], Awaitable[Probe]],
+    settings: Mapping[str, str],
+    longest_prompt: float,
+    taking: Callable[[Probe], list[str]],
+    ours: str,
 ) -> list[Finding]:
     """Look at Asterisk, at its door ARI, and at whether a screener stands behind it.
 
     ``settings`` are those that Asterisk was started with as well, by its names for them;
-    ``longest_prompt`` is how many seconds a call may be held for one sound.
+    ``longest_prompt`` is how many seconds a call may be held for one sound. ``taking`` tells which
+    screeners take calls; ``ours`` is the name of the one that should.
     """
     try:
         probe = await ask()
@@ -71,13 +76,18 @@ async def check_asterisk(
         Finding("ARI", True, "lets the screener in", ""),
         *_differing(probe, settings),
         *_screening_seconds(probe, longest_prompt),
-        Finding(
-            "screener",
-            probe.registered,
-            "connected" if probe.registered else "not running: Asterisk warns, records and rings",
-            "" if probe.registered else "Start it: screener run. Its log says why it stopped.",
-        ),
+        _check_screener(taking(probe), ours),
     ]
+
+
+def _check_screener(taking: Sequence[str], ours: str) -> Finding:
+    others = [name for name in taking if name != ours]
+    if ours in taking:
+        detail = f"connected, beside {', '.join(others)}" if others else "connected"
+        return Finding("screener", True, detail, "")
+    calls = f"{', '.join(others)} has the calls" if others else "Asterisk warns, records and rings"
+    advice = "Start it: screener run. Its log says why it stopped."
+    return Finding("screener", False, f"not running: {calls}", advice)
 
 
 def check_fraud_lists(lists: FraudLists, now: datetime) -> list[Finding]:

@@ -27,8 +27,10 @@ class Readiness:
         return f"{self.state}: {self.reason}"
 
 
-async def readiness(ask: Callable[[], Awaitable[Probe]]) -> Readiness:
-    """Ask Asterisk, which is the one to know who is there to screen its calls."""
+async def readiness(
+    ask: Callable[[], Awaitable[Probe]], taking: Callable[[Probe], list[str]]
+) -> Readiness:
+    """Ask Asterisk; ``taking`` tells which screeners take calls of those that it knows."""
     try:
         probe = await ask()
     except NoAri as error:
@@ -37,7 +39,13 @@ async def readiness(ask: Callable[[], Awaitable[Probe]]) -> Readiness:
         return Readiness(State.DEGRADED, str(error))
     except AriError as error:
         return Readiness(State.DOWN, str(error))
-    if not probe.registered:
+    screeners = taking(probe)
+    if not screeners:
         reason = f"no screener is connected, so Asterisk {probe.version} warns, records and rings"
         return Readiness(State.DEGRADED, reason)
-    return Readiness(State.HEALTHY, f"a screener is connected to Asterisk {probe.version}")
+    if len(screeners) == 1:
+        reason = f"a screener is connected to Asterisk {probe.version}"
+    else:
+        there = ", ".join(screeners)
+        reason = f"{len(screeners)} screeners are connected to Asterisk {probe.version}: {there}"
+    return Readiness(State.HEALTHY, reason)

@@ -53,6 +53,15 @@ OptionalFilePath = Annotated[
     BeforeValidator(_path_or_none),
     Field(description='a path, or "" for none'),
 ]
+# Part of an extension of the dialplan and of a regular expression there.
+Application = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]{1,48}$",
+        description="1 to 48 letters, digits, _ or -: what Asterisk was started with, alone or "
+        "with a number behind it, as in screener-2",
+    ),
+]
 Name = Annotated[
     str,
     Field(
@@ -111,7 +120,7 @@ class Asterisk(Section):
         AfterValidator(_base_url),
         Field(description="http://HOST:PORT or https://HOST:PORT, without user or query"),
     ] = "http://127.0.0.1:8088"
-    application: Name = "screener"
+    application: Application = "screener"
     user: Name = "screener"
     password: Annotated[SecretStr, Field(description="text in quotes")] = SecretStr("")
     password_file: OptionalFilePath = Path("state/secrets/ari-password")

@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import asdict
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,9 @@ from screener.domain.numbers import country, identify
 from screener.readiness import Readiness, State, readiness
 from screener.settings import Settings, SettingsError
 from screener.shared.watch import Watch
+from screener.store import whose
 from screener.store.call_details import CallDetailsFiles
+from screener.store.colleagues import Colleagues
 from screener.store.damage import is_gone
 from screener.store.database import Store, StoreError, open_store
 from screener.store.keeping import keep_store
@@ -128,31 +130,41 @@ class Screener:
         self._complain()
         watch = Watch(self.fraud_lists, self._update_command())
         await watch.look()
-        async with keep_store(self._settings.database.path) as store:
-            switchboard = Switchboard(
-                ari,
-                self._desk(store, watch),
-                partial(self._unfinished, store),
-                max_calls=self._settings.call.max_calls,
-            )
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    reader = tasks.create_task(ari.run())
-                    taking = tasks.create_task(switchboard.run())
-                    tidying = self._tidying(store, tasks)
-                    watching = tasks.create_task(watch.run())
-                    await stop.wait()
-                    log.info("stopping")
-                    watching.cancel()
-                    await switchboard.drain(_DRAIN_SECONDS)
-                    taking.cancel()
-                    await asyncio.wait([taking])
-                    reader.cancel()
-                    for task in tidying:
-                        task.cancel()
-            except* (Refused, TooOld) as errors:
-                raise cli.Failure(str(errors.exceptions[0])) from None
+        path = self._settings.database.path
+        colleagues = Colleagues(path, self._settings.asterisk.application)
+        # Left last: what is not written yet is ours until it is.
+        with colleagues:
+            async with keep_store(path) as store:
+                await self._screen_calls(ari, stop, watch, store, colleagues)
         log.info("stopped")
+
+    async def _screen_calls(
+        self, ari: Ari, stop: asyncio.Event, watch: Watch, store: Store, colleagues: Colleagues
+    ) -> None:
+        switchboard = Switchboard(
+            ari,
+            self._desk(store, watch, colleagues),
+            partial(self._unfinished, store, colleagues),
+            self._release_for,
+            max_calls=self._settings.call.max_calls,
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                reader = tasks.create_task(ari.run())
+                taking = tasks.create_task(switchboard.run())
+                tidying = self._tidying(store, tasks)
+                watching = tasks.create_task(watch.run())
+                await stop.wait()
+                log.info("stopping")
+                watching.cancel()
+                await switchboard.drain(_DRAIN_SECONDS)
+                taking.cancel()
+                await asyncio.wait([taking])
+                reader.cancel()
+                for task in tidying:
+                    task.cancel()
+        except* (Refused, TooOld) as errors:
+            raise cli.Failure(str(errors.exceptions[0])) from None
 
     async def checkup(self) -> list[Finding]:
         """Look at every part of the installation."""
@@ -162,7 +174,11 @@ class Screener:
         try:
             self._password()
             found += await checkup.check_asterisk(
-                self._probe, self._of_both(), self._longest_prompt()
+                self._probe,
+                self._of_both(),
+                self._longest_prompt(),
+                self._taking_calls,
+                chosen.asterisk.application,
             )
         except cli.Failure as error:
             advice = "Start Asterisk once: it makes the password. Or set [asterisk] password."
@@ -197,7 +213,7 @@ class Screener:
             self._password()
         except cli.Failure as error:
             return Readiness(State.DOWN, str(error))
-        return await readiness(self._probe)
+        return await readiness(self._probe, self._taking_calls)
 
     def release(self) -> int:
         """Hand every held call back to Asterisk and return how many; raises Failure."""
@@ -207,8 +223,17 @@ class Screener:
             raise cli.Failure(str(error)) from None
 
     async def _probe(self) -> Probe:
-        variables = (*self._of_both(), checkup.SCREENING_SECONDS)
-        return await probe(**asdict(self._door()), variables=variables)
+        door, variables = self._door(), (*self._of_both(), checkup.SCREENING_SECONDS)
+        return await probe(door.url, door.user, door.password, variables)
+
+    def _taking_calls(self, found: Probe) -> list[str]:
+        """Return the screeners that take calls, of those Asterisk knows: some may be dead.
+
+        Where it cannot be seen who lives, what Asterisk says of ours counts.
+        """
+        ours = self._settings.asterisk.application
+        living = Colleagues(self._settings.database.path, ours).connected()
+        return sorted(found.applications & ({ours} if living is None else living))
 
     def _of_both(self) -> dict[str, str]:
         """Return the settings that Asterisk's start has to be told as well, by their names."""
@@ -224,16 +249,17 @@ class Screener:
         asterisk = self._settings.asterisk
         return Door(asterisk.url, asterisk.application, asterisk.user, self._password())
 
-    async def _unfinished(self, store: Store) -> list[CallRecord]:
-        """Return the rows without an end, and those whose recording was not finished."""
+    async def _release_for(self, application: str) -> int:
+        """Hand back what a screener of that name held when it died; raises CannotReleaseError."""
+        return await asyncio.to_thread(release, replace(self._door(), application=application))
+
+    async def _unfinished(self, store: Store, colleagues: Colleagues) -> list[CallRecord]:
+        """Return the rows without an end, and those whose recording was not finished.
+
+        Those of other screeners only where they are gone; then they are ours from here on.
+        """
         await self._written(store)
-        rows = await store.calls.unfinished()
-        known = {record.id for record in rows}
-        for call_id in self._recordings.left_over():
-            record = None if call_id in known else await store.calls.get(call_id)
-            if record:
-                rows.append(record)
-        return rows
+        return await whose.unfinished(store.calls, colleagues, self._recordings.left_over())
 
     @staticmethod
     async def _written(store: Store) -> None:
@@ -241,7 +267,7 @@ class Screener:
         if not await store.calls.flush(_FLUSH_SECONDS):
             raise StoreError("the call log cannot be written, so it cannot be read either")
 
-    def _desk(self, store: Store, watch: Watch) -> Desk:
+    def _desk(self, store: Store, watch: Watch, colleagues: Colleagues) -> Desk:
         chosen = self._settings
         place = (chosen.prompts.directory, chosen.language)
         lengths = {prompt: prompts.seconds(*place, prompt) for prompt in prompts.Prompt}
@@ -259,6 +285,10 @@ class Screener:
             await self._written(store)
             return await store.calls.get(call_id)
 
+        async def take_row(call_id: str) -> CallRecord | None:
+            await self._written(store)
+            return await whose.taken(store.calls, colleagues, call_id)
+
         async def dialled(number: str, at: datetime) -> None:
             own = await store.calls.lines() if chosen.known.dialled else []
             key = worth_knowing(number, await lists(), at, own=own, country=self.country)
@@ -266,8 +296,10 @@ class Screener:
                 log.info("number_learnt", number=key)
 
         async def discard_raw(record: CallRecord) -> None:
-            if await store.calls.flush(_FLUSH_SECONDS):
-                self._recordings.discard_raw(record)
+            with suppress(StoreError):
+                kept = await row(record.id)
+                if kept and kept.recording:
+                    self._recordings.discard_raw(record)
 
         return Desk(
             identify=self.identify,
@@ -281,7 +313,9 @@ class Screener:
             recorded_seconds=self._recordings.recorded_seconds,
             caller_speaks=caller_speaks,
             row=row,
+            take_row=take_row,
             details=CallDetailsFiles(self._recordings.live_directory),
+            colleagues=colleagues,
             dialled=dialled,
             now=lambda: datetime.now(UTC),
             media=partial(prompts.media, *place),

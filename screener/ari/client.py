@@ -39,6 +39,7 @@ class Ari:
         self.events: Final = Events(self._request, application)
         self.arrivals: Final[Inbox] = asyncio.Queue()
         self.url: Final = url
+        self.application: Final = application
         self._identity = (url, application, user, password)
         self._limits = limits
         self._connection: Connection | None = None

@@ -13,6 +13,8 @@ class Channel:
     ``number`` and ``caller_name`` are the caller ID exactly as it came. ``stasis_args`` is what the
     dialplan handed to Stasis, None while the channel is elsewhere in the dialplan: the one sign
     to go by, since an application's list of channels names those it merely listens to as well.
+    ``stasis_app`` is the application it was handed to, empty where that was whoever claims it: then
+    nobody can see whether, and by whom, it was claimed.
     """
 
     id: str
@@ -21,7 +23,17 @@ class Channel:
     caller_name: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     stasis_args: tuple[str, ...] | None = None
+    stasis_app: str = ""
     created_at: datetime | None = None
+
+    def may_be_held_by(self, application: str) -> bool:
+        """Tell whether the channel is in Stasis, and not known to be with somebody else."""
+        return self.stasis_args is not None and self.stasis_app in {"", application}
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether it is in Stasis, with word of what the dialplan did, for whoever claims it."""
+        return bool(self.stasis_args) and not self.stasis_app
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +45,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class CallBroadcast(Event):
-    """The dialplan offers this channel to whoever claims it first."""
+    """The dialplan offers this channel to whoever claims it first.
+
+    Where it ``comes_back``, whoever had it cannot be reached.
+    """
 
     channel: Channel
 
@@ -105,13 +120,15 @@ Json = Mapping[str, Any]
 def _channel(json: Json) -> Channel:
     caller = json.get("caller") or {}
     dialplan = json.get("dialplan") or {}
+    application, arguments = dialplan.get("app_name"), str(dialplan.get("app_data") or "")
     return Channel(
         id=str(json["id"]),
         state=str(json.get("state", "")),
         number=str(caller.get("number", "")),
         caller_name=str(caller.get("name", "")),
         variables={k: str(v) for k, v in (json.get("channelvars") or {}).items()},
-        stasis_args=_stasis_args(dialplan.get("app_name"), str(dialplan.get("app_data") or "")),
+        stasis_args=_stasis_args(application, arguments),
+        stasis_app=arguments.partition(",")[0] if application == "Stasis" else "",
         created_at=_moment(str(json.get("creationtime") or "")),
     )
 
@@ -128,8 +145,9 @@ def _stasis_args(application: str | None, arguments: str) -> tuple[str, ...] | N
     match application:
         case "Stasis":
             return tuple(arguments.split(",")[1:])
-        case "StasisBroadcast":  # its arguments are a limit and a filter, not ours
-            return ()
+        case "StasisBroadcast":  # a limit, a filter, and what is for us
+            ours = arguments.split(",")[2:3]
+            return tuple(ours[0].split(":")) if ours else ()
         case _:
             return None
 

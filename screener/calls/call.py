@@ -8,6 +8,7 @@ from typing import Final
 
 from screener.ari import Ari, Conflict, NotFound, RequestFailed, Unreachable
 from screener.ari.events import (
+    CallBroadcast,
     Channel,
     ChannelDestroyed,
     ChannelHangupRequest,
@@ -21,6 +22,7 @@ from screener.calls.limits import Limits
 from screener.calls.steps import (
     DIAL_STEPS,
     CallEnded,
+    Elsewhere,
     HandsetAnswered,
     MessageOver,
     RingingEnded,
@@ -58,6 +60,7 @@ class Call:
         self._ari = ari
         self._ear = Ear(ari, channel.id)
         self._in_stasis = held
+        self._claimed_back = False
         self._hangup_requested = False
         self._way_back = ("without-screener", "s")
 
@@ -111,9 +114,9 @@ class Call:
 
     async def ring(self, seconds: int, *, recorded: bool) -> None:
         """Let the dialplan ring the handset; ``steps`` tells how it goes."""
-        # The seconds are part of the extension: after a variable that ARI has set, Asterisk lets
-        # the channel write no file any more, not even the dialplan's own (22.10).
-        extension = f"{'recorded' if recorded else 'unrecorded'}-{seconds}"
+        # The seconds and our name are part of the extension: after a variable that ARI has set,
+        # Asterisk lets the channel write no file any more, not even the dialplan's own (22.10).
+        extension = f"{'recorded' if recorded else 'unrecorded'}-{seconds}-{self._ari.application}"
         async with self._gone_is_hung_up():
             await self._ari.applications.subscribe(self.id)
             await self._ari.channels.continue_in_dialplan(self.id, "ring", extension)
@@ -124,7 +127,7 @@ class Call:
 
         Raises RequestFailed where the dialplan knows nothing of messages.
         """
-        extension = f"for-{seconds}"
+        extension = f"for-{seconds}-{self._ari.application}"
         there = f"DIALPLAN_EXISTS(message,{extension},1)"
         async with self._gone_is_hung_up():
             await self._ari.applications.subscribe(self.id)
@@ -137,28 +140,32 @@ class Call:
     async def steps(self) -> AsyncGenerator[Step, None]:
         """Yield what becomes of the call in the dialplan, until it comes back or is over.
 
-        The last is RingingEnded, MessageOver or CallEnded. Has no limit of its own: people may
-        talk as long as they like, and the dialplan ends a ring and a message. But a call of which
-        nothing is heard for long is looked after, as after a gap.
+        The last is RingingEnded, MessageOver, CallEnded or Elsewhere. Has no limit of its own:
+        people may talk as long as they like, and the dialplan ends a ring and a message. But a call
+        of which nothing is heard for long is looked after, as after a gap.
         """
         while True:
-            match await self._ear.next_in_dialplan(self.limits.look):
-                case Dial(dialstatus=dialstatus) if dialstatus in DIAL_STEPS:
-                    yield DIAL_STEPS[dialstatus]
-                case StasisStart(args=("rang" | "message", *_), channel=channel) as back:
-                    yield self._came_back(back.args, channel)
-                    return
-                case ChannelHangupRequest(soft=False):
-                    self._hangup_requested = True
-                case ChannelDestroyed():
-                    yield CallEnded(by_caller=self._hangup_requested)
-                    return
-                case Reconnected():
-                    missed = await self._catch_up()
-                    if missed:
-                        yield missed
-                    if isinstance(missed, RingingEnded | MessageOver | CallEnded):
-                        return
+            step = await self._next_step()
+            if step:
+                yield step
+            if isinstance(step, RingingEnded | MessageOver | CallEnded | Elsewhere):
+                return
+
+    async def _next_step(self) -> Step | None:
+        match await self._ear.next_in_dialplan(self.limits.look):
+            case Dial(dialstatus=dialstatus):
+                return DIAL_STEPS.get(dialstatus)
+            case CallBroadcast(channel=channel) if channel.comes_back:
+                return await self._claim_back()
+            case StasisStart(args=("rang" | "message", *_), channel=channel) as back:
+                return self._came_back(back.args, channel)
+            case ChannelHangupRequest(soft=False):
+                self._hangup_requested = True
+            case ChannelDestroyed():
+                return CallEnded(by_caller=self._hangup_requested)
+            case Reconnected():
+                return await self._catch_up()
+        return None
 
     def unread_steps(self) -> Iterator[Step]:
         """Yield what was heard of the handset and not read yet, without waiting for more."""
@@ -196,11 +203,11 @@ class Call:
         True if it stands in the middle of being screened, which cannot be taken up again; else
         ``steps`` goes on with it.
         """
-        self.held = channel.stasis_args is not None
+        self.held = channel.may_be_held_by(self._ari.application) and not channel.comes_back
         match channel.stasis_args:
-            case ("rang" | "message", *_) as args:
+            case ("rang" | "message", *_) as args if self.held:
                 self._ear.put(StasisStart(self.id, channel, tuple(args)))
-            case None:
+            case _ if not self.held:
                 self._ear.put(Reconnected(self.id))
             case _:
                 return True
@@ -219,13 +226,32 @@ class Call:
 
     def _came_back(self, args: Sequence[str], channel: Channel) -> RingingEnded | MessageOver:
         """Take the call in hand again, with the dialplan's word on what it did and how it went."""
-        self.held = True
+        self.held = self._in_stasis = True
+        self._claimed_back = False
         self.answered = channel.state == "Up"
         if args[0] == "message":
             self._way_back = ("message", "over")
             return MessageOver()
         self._way_back = ("ring", "over")
         return RingingEnded(args[1] if len(args) > 1 else "")
+
+    async def _claim_back(self) -> Step | None:
+        """Claim a call that comes back and whose screener is away; StasisStart then tells of it.
+
+        Too late, it is over in the dialplan: what is heard next is its end.
+        """
+        if self._claimed_back:  # said twice, or we missed that we have it
+            return None
+        self._claimed_back = True
+        try:
+            await self._ari.events.claim(self.id)
+        except NotFound:
+            self._claimed_back = False
+        except Conflict:
+            return Elsewhere()
+        except (RequestFailed, Unreachable):
+            pass  # it may have been done all the same
+        return None
 
     async def _enter_stasis(self) -> bool:
         """Wait for StasisStart, the one sign that a claimed call is ours."""
@@ -271,7 +297,11 @@ class Call:
             await self._ari.applications.subscribe(self.id)
             channel = await self._ari.channels.get(self.id)
             match channel.stasis_args:
-                case ("rang" | "message", *_) as args:
+                case ("rang" | "message", *_) if channel.comes_back and not self._claimed_back:
+                    return await self._claim_back()
+                case ("rang" | "message", *_) as args if channel.may_be_held_by(
+                    self._ari.application
+                ):
                     return self._came_back(args, channel)
                 case None if await self._ari.channels.variable(self.id, "DIALSTATUS") == "ANSWER":
                     return HandsetAnswered()

@@ -10,6 +10,7 @@ from screener.domain.caller import Caller
 from screener.domain.household import Household
 from screener.domain.lists import Lists
 from screener.store.call_details import CallDetailsFiles
+from screener.store.colleagues import Colleagues
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +23,10 @@ class Desk:
     recording, None where nothing was; ``discard_raw`` drops what that was made from, once the call
     log holds it on disk; ``recorded_until`` is when its last sound was written, and
     ``recorded_seconds`` how much it is, None where there is none. ``caller_speaks`` listens to a
-    finished recording. ``row`` is what the call log on disk holds of a call, and raises StoreError;
-    ``details`` is what the dialplan tells of it. ``dialled`` hears what the household dialled, and
-    when, and raises StoreError.
+    finished recording. ``row`` is what the call log on disk holds of a call, ``take_row`` makes
+    that ours; both raise StoreError. ``colleagues`` are the screeners that share the call log.
+    ``details`` is what the dialplan tells of a call. ``dialled`` hears what the household dialled,
+    and when, and raises StoreError.
     """
 
     identify: Callable[[str, str], Caller]
@@ -38,7 +40,9 @@ class Desk:
     recorded_seconds: Callable[[CallRecord], float | None]
     caller_speaks: Callable[[Recording], Awaitable[bool]]
     row: Callable[[str], Awaitable[CallRecord | None]]
+    take_row: Callable[[str], Awaitable[CallRecord | None]]
     details: CallDetailsFiles
+    colleagues: Colleagues
     dialled: Callable[[str, datetime], Awaitable[None]]
     now: Callable[[], datetime]
     media: Callable[[Prompt], str]

@@ -115,6 +115,10 @@ class Entry:
             fate = Disposition.ANSWERED if self.answered else lost
             self.close(fate, None, self._desk.recorded_until(self.record))
 
+    def leave(self) -> None:
+        """Leave the row as it is to the screener that has the call now."""
+        self.record = None
+
     def complete(self) -> bool:
         """Write down what the dialplan knows beyond the row; False if it tells nothing (yet)."""
         details = self._desk.details.of(self.record.id) if self.record else None
@@ -169,5 +173,5 @@ class Entry:
             self._write(replace(self.record, **changes))
 
     def _write(self, record: CallRecord) -> None:
-        self.record = record
-        self._desk.keep(record)
+        self.record = replace(record, screener=self._desk.colleagues.name)
+        self._desk.keep(self.record)

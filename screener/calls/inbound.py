@@ -11,6 +11,7 @@ from screener.calls.desk import Desk
 from screener.calls.entry import Entry
 from screener.calls.steps import (
     CallEnded,
+    Elsewhere,
     HandsetAnswered,
     HandsetCalled,
     HandsetRinging,
@@ -20,6 +21,7 @@ from screener.calls.steps import (
 )
 from screener.domain.call_record import Disposition, EndedBy
 from screener.domain.policy import Circumstances, Decision, Rule, Verdict, decide
+from screener.store.database import StoreError
 
 log: Final = structlog.get_logger(__name__)
 
@@ -88,6 +90,10 @@ async def follow(call: Call, desk: Desk, entry: Entry) -> None:
         async for step in steps:
             note(step, entry)
             match step:
+                case Elsewhere():
+                    entry.leave()
+                case CallEnded() if await _is_elsewhere(call, desk):
+                    entry.leave()
                 case CallEnded(by_caller=None):
                     entry.close_unseen()
                 case CallEnded(by_caller=by_caller):
@@ -99,6 +105,17 @@ async def follow(call: Call, desk: Desk, entry: Entry) -> None:
                     await turn_away(call, desk, entry, dialstatus)
                 case MessageOver():
                     await take_leave(call, desk, entry)
+
+
+async def _is_elsewhere(call: Call, desk: Desk) -> bool:
+    """Tell whether another screener had the call in hand in the end, and has its row."""
+    if not desk.colleagues.others():
+        return False
+    try:
+        record = await desk.row(call.id)
+    except StoreError:
+        return False
+    return record is not None and record.screener != desk.colleagues.name
 
 
 def note(step: Step, entry: Entry) -> None:

@@ -1,6 +1,7 @@
 """Calls that nobody here saw to their end, written up from what the dialplan tells of them."""
 
 import asyncio
+import time
 from collections.abc import Callable, Container, Iterable
 from contextlib import AbstractContextManager
 from typing import Final
@@ -27,19 +28,26 @@ class LateEntries:
     """Looks through the dialplan's call details and drops each when the log says all it tells.
 
     Calls ``at_hand`` are left to whoever attends to them; ``take_up`` has one at hand meanwhile.
+    With other screeners there, a call without a row waits ``patience`` seconds for one of theirs.
     As a file goes only when the log on disk says it all, it may be begun again at any moment.
     """
 
-    def __init__(self, desk: Desk, take_up: TakeUp, at_hand: Container[str]) -> None:
+    def __init__(
+        self, desk: Desk, take_up: TakeUp, at_hand: Container[str], patience: float
+    ) -> None:
         self._desk = desk
         self._take_up = take_up
         self._at_hand = at_hand
+        self._patience = patience
         self._tried: set[str] = set()
+        self._missed_since: dict[str, float] = {}
 
     async def keep_up(self, pause: float) -> None:
         """Look now and after every pause (in seconds), for ever; one call after the other."""
         while True:
-            for call_id in self._desk.details.ids():
+            waiting = self._desk.details.ids()
+            self._missed_since = {k: at for k, at in self._missed_since.items() if k in waiting}
+            for call_id in waiting:
                 with bound_contextvars(call=call_id):
                     await self._look_at(call_id)
             await asyncio.sleep(pause)
@@ -68,8 +76,24 @@ class LateEntries:
             log.exception("call_not_written_up")
             self._desk.details.put_aside(call_id, "a fault in the screener")
 
+    def _is_ours(self, details: CallDetails, record: CallRecord | None) -> bool:
+        """Tell whether it is for us to see to a call: where there are several, it is for one."""
+        colleagues = self._desk.colleagues
+        others = colleagues.others()
+        if record:
+            return record.screener not in others
+        first = min(others | {colleagues.name}) == colleagues.name
+        return first and (details.outgoing or not others or self._has_waited(details.id))
+
+    def _has_waited(self, call_id: str) -> bool:
+        """Tell whether the row is so late that it is none that somebody is just writing."""
+        now = time.monotonic()
+        return now - self._missed_since.setdefault(call_id, now) > self._patience
+
     async def _outgoing(self, details: CallDetails) -> None:
         """Learn whom the household called, and say so if that was for help."""
+        if not self._is_ours(details, None):
+            return
         if details.dialled:
             await self._desk.dialled(details.number, details.ended_at)
         if details.window_until:  # said once, though the database may have had to be waited for
@@ -79,6 +103,10 @@ class LateEntries:
     async def _incoming(self, details: CallDetails) -> None:
         """Write down what the log lacks; where it lacks nothing, the details have served."""
         record = await self._desk.row(details.id)
+        if not self._is_ours(details, record):
+            return
+        if record and record.screener != self._desk.colleagues.name:
+            record = await self._desk.take_row(details.id)
         if details.id in self._at_hand:  # since just now
             return
         if record and Entry.resumed(self._desk, record).says_all(details):

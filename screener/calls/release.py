@@ -83,8 +83,12 @@ def _held(requests: "_Requests", application: str) -> Iterator[tuple[str, str]]:
     for channel in channels:
         dialplan = channel["dialplan"]
         if str(channel["id"]) in known and dialplan["app_name"] in {"Stasis", "StasisBroadcast"}:
-            words = str(dialplan["app_data"]).split(",") if dialplan["app_name"] == "Stasis" else []
-            yield str(channel["id"]), words[1] if len(words) > 1 else ""
+            words = str(dialplan["app_data"]).split(",")
+            if dialplan["app_name"] == "StasisBroadcast":  # a limit, a filter, and what is for us
+                # One that comes back was offered because we are away: it is in other hands.
+                words = [""] if words[2:] else [application]
+            if words[0] == application:
+                yield str(channel["id"]), words[1] if len(words) > 1 else ""
 
 
 def _let_go(requests: "_Requests", channel_id: str, came_with: str) -> bool:

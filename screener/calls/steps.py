@@ -33,13 +33,26 @@ class MessageOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another screener claimed the call when it came back, and sees to it."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """The caller's leg is gone. ``by_caller`` is None where a gap hid who ended it."""
 
     by_caller: bool | None
 
 
-Step = HandsetCalled | HandsetRinging | HandsetAnswered | RingingEnded | MessageOver | CallEnded
+Step = (
+    HandsetCalled
+    | HandsetRinging
+    | HandsetAnswered
+    | RingingEnded
+    | MessageOver
+    | CallEnded
+    | Elsewhere
+)
 
 # What ARI's Dial event says, in our words.
 DIAL_STEPS: Final[Mapping[str, Step]] = {

@@ -3,13 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Final
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from screener.ari import Ari, AriError
-from screener.ari.events import CallBroadcast, Channel, Event, Reconnected, StasisStart
+from screener.ari.events import (
+    CallBroadcast,
+    Channel,
+    ConnectionLost,
+    Event,
+    Reconnected,
+    StasisStart,
+)
 from screener.calls.attend import Work, attend, let_go
 from screener.calls.call import Call
 from screener.calls.desk import Desk
@@ -17,12 +25,16 @@ from screener.calls.entry import Entry
 from screener.calls.inbound import follow, inbound, write_down_unscreened
 from screener.calls.late_entries import LateEntries
 from screener.calls.limits import Limits
+from screener.calls.release import CannotReleaseError
 from screener.domain.call_record import CallRecord, Disposition
 from screener.store.database import StoreError
 
 log: Final = structlog.get_logger(__name__)
 
 _DRAIN_PAUSE_SECONDS: Final = 0.05
+_LOOKS: Final = 2  # for what a screener held: a call may just have been coming in
+# Hands back what an application holds; returns how many.
+Release = Callable[[str], Awaitable[int]]
 Unfinished = Callable[[], Awaitable[list[CallRecord]]]
 
 
@@ -31,14 +43,16 @@ class Switchboard:
 
     Beyond ``max_calls`` at once, and while draining, calls are not claimed: they go the
     dialplan's way. ``unfinished`` returns the rows that an earlier screener left open, or without
-    the recording that still lies there.
+    the recording that still lies there, and those of the screeners that are gone, which are ours
+    then; ``release`` hands back what such a one still held.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what it works with, by name)
         self,
         ari: Ari,
         desk: Desk,
         unfinished: Unfinished,
+        release: Release,
         *,
         max_calls: int,
         limits: Limits = Limits(),  # noqa: B008  (immutable)
@@ -46,13 +60,16 @@ class Switchboard:
         self._ari = ari
         self._desk = desk
         self._unfinished = unfinished
+        self._release = release
         self._max_calls = max_calls
         self._limits = limits
         self._calls: dict[str, Call] = {}
         self._late: set[str] = set()  # those of them that are over and only written up
         self._done: set[str] = set()  # calls that were at hand at some time since the last stock
-        self._late_entries = LateEntries(desk, self._take_up, self._calls)
+        self._late_entries = LateEntries(desk, self._take_up, self._calls, limits.fresh)
         self._stale = asyncio.Event()
+        self._was_away = True  # since the last stock
+        self._gone: set[str] = set()  # of the other screeners, so far as their calls are seen to
         self._draining = False
 
     async def run(self) -> None:
@@ -61,6 +78,7 @@ class Switchboard:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_stock(tasks))
                 tasks.create_task(self._late_entries.keep_up(self._limits.details))
+                tasks.create_task(self._keep_company())
                 while True:
                     self._put_to_work(await self._ari.arrivals.get(), tasks)
         finally:
@@ -81,15 +99,23 @@ class Switchboard:
         match event:
             case CallBroadcast() | StasisStart() if event.channel_id in self._calls:
                 pass  # said twice
+            case CallBroadcast(channel=channel) if channel.comes_back:
+                if not self._draining:
+                    self._begin(channel, self._stand_in, tasks, held=False)
             case CallBroadcast(channel=channel) if self._has_room():
                 self._begin(channel, self._screen, tasks, held=False)
             case StasisStart(channel=channel, args=()) if self._has_room():
                 # An Asterisk without StasisBroadcast puts calls straight into our hands.
                 self._begin(channel, self._screen, tasks, held=True)
-            case StasisStart(channel=channel):
-                self._resume(channel, None, tasks)
+            case StasisStart(channel=channel, args=args):
+                ours = replace(channel, stasis_args=args, stasis_app=self._ari.application)
+                self._resume(ours, None, tasks)
             case Reconnected():
+                self._desk.colleagues.tell(connected=True)
+                self._was_away = True
                 self._stale.set()
+            case ConnectionLost():
+                self._desk.colleagues.tell(connected=False)
 
     def _has_room(self) -> bool:
         return not self._draining and len(self._calls) - len(self._late) < self._max_calls
@@ -137,6 +163,11 @@ class Switchboard:
         if call.held or await call.claim():
             await inbound(call, self._desk, entry)
 
+    async def _stand_in(self, call: Call, _: Entry) -> None:
+        """Take a call that comes back to a screener that is away; it comes by its StasisStart."""
+        await asyncio.sleep(self._limits.courtesy)
+        await call.claim()
+
     def _resume(
         self, channel: Channel, record: CallRecord | None, tasks: asyncio.TaskGroup
     ) -> None:
@@ -154,13 +185,19 @@ class Switchboard:
                 entry.failed_open()
             await follow(call, self._desk, entry)
 
-        held = channel.stasis_args is not None
-        self._begin(channel, resumed, tasks, held=held, record=record)
+        self._begin(channel, resumed, tasks, held=self._holds(channel), record=record)
+
+    def _holds(self, channel: Channel) -> bool:
+        """Tell whether a channel is in our hands; one that comes back has to be claimed."""
+        return channel.may_be_held_by(self._ari.application) and not channel.comes_back
 
     async def _find_row(self, call: Call, entry: Entry) -> None:
-        """Go on with the row that the call has already, or open one: the dialplan had it so far."""
+        """Go on with the row that the call has already, or open one: the dialplan had it so far.
+
+        Whoever has the call has its row from now on, whosever that was.
+        """
         try:
-            entry.record = await self._desk.row(call.id)
+            entry.record = await self._desk.take_row(call.id)
         except StoreError as error:  # the call goes on, unwritten
             log.warning("row_not_found", error=str(error))
             return
@@ -183,20 +220,51 @@ class Switchboard:
         while self._calls:
             self._calls.popitem()[1].close()
 
+    async def _keep_company(self) -> None:
+        """Be known to the other screeners, and notice for ever when one of them is gone."""
+        colleagues = self._desk.colleagues
+        while True:
+            if colleagues.appear():  # by now, if somebody else had our name
+                colleagues.tell(connected=self._ari.version is not None)
+            gone = colleagues.gone()
+            self._gone &= gone
+            if self._ari.version is not None:
+                for name in gone - self._gone:
+                    await self._stand_in_for(name)
+            await asyncio.sleep(self._limits.company)
+
+    async def _stand_in_for(self, name: str) -> None:
+        """Let the telephone ring for the calls that a screener held; the rest are in its rows."""
+        freed = 0
+        for look in range(_LOOKS):
+            await asyncio.sleep(self._limits.settle if look else 0.0)
+            with self._desk.colleagues.in_place_of(name) as gone:
+                if not gone:
+                    return
+                try:
+                    freed += await self._release(name)
+                except CannotReleaseError as error:
+                    log.warning("calls_not_released", screener=name, error=str(error))
+                    return
+            self._stale.set()
+        self._gone.add(name)
+        log.info("screener_gone", screener=name, calls_released=freed)
+
     async def _keep_stock(self, tasks: asyncio.TaskGroup) -> None:
         """Take stock after every gap until it is taken, and now and then to be sure."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._limits.look):
                     await self._stale.wait()
-            after_gap = self._stale.is_set()
             self._stale.clear()
+            after_gap, self._was_away = self._was_away, False
             try:
                 await self._take_stock(tasks)
                 if after_gap:
                     log.info("ready")
             except (AriError, StoreError) as error:
                 log.warning("stock_not_taken", error=str(error))
+                self._was_away |= after_gap
                 self._stale.set()
                 await asyncio.sleep(self._limits.pause)
 
@@ -206,7 +274,7 @@ class Switchboard:
         untold = self._desk.details.untold()  # before the channels: whose is gone then is over
         there = {channel.id: channel for channel in await self._ari.channels.list()}
         ours = set(await self._ari.applications.channel_ids())
-        held = {each for each in ours & there.keys() if there[each].stasis_args is not None}
+        held = {each for each in ours & there.keys() if self._holds(there[each])}
         rows: dict[str, CallRecord] = {}
         try:
             rows = {record.id: record for record in await self._unfinished()}

@@ -54,7 +54,8 @@ class CallRecord:
     """One row of the call log. All times are aware of their zone.
 
     ``disposition`` and ``ended_at`` are None while the call is in progress; ``warned`` is true
-    only if the warning was played to its end.
+    only if the warning was played to its end. ``screener`` is the application of the screener that
+    sees to the call, or did last.
     """
 
     id: str
@@ -69,6 +70,7 @@ class CallRecord:
     ended_by: EndedBy | None = None
     disposition: Disposition | None = None
     recording: Recording | None = None
+    screener: str = ""
 
     @property
     def recording_is_whole(self) -> bool | None:

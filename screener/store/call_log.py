@@ -24,9 +24,11 @@ _BATCH = 200  # calls in one commit
 _MOST_PENDING = 10_000  # calls kept in memory while the database cannot be written
 
 _insert = insert(calls)
+# What another screener has taken over, nobody else overwrites.
 _UPSERT = _insert.on_conflict_do_update(
     index_elements=["id"],
     set_={column.name: _insert.excluded[column.name] for column in calls.c if column.name != "id"},
+    where=calls.c.screener.in_(["", _insert.excluded.screener]),
 )
 _NEWEST_FIRST = select(calls).order_by(calls.c.started_at.desc(), calls.c.id.desc())
 
@@ -98,6 +100,14 @@ class CallLog:
         """Return the calls without an end, newest first; StoreError if they cannot be read."""
         return await self._read(_NEWEST_FIRST.where(calls.c.ended_at.is_(None)))
 
+    async def take_over(self, gone: str, by: str) -> None:
+        """Make the open rows of one that is gone those of another; StoreError if it fails."""
+        await self._hand_over((calls.c.screener == gone) & calls.c.ended_at.is_(None), by)
+
+    async def take(self, call_id: str, by: str) -> None:
+        """Make the row of a call that of another screener; StoreError if it fails."""
+        await self._hand_over(calls.c.id == call_id, by)
+
     def shows_numbers(self, line: str | None = None) -> bool:
         """Tell whether any caller on a line, or on any, was ever seen with a number."""
         return bool(self._showing) if line is None else line in self._showing
@@ -140,6 +150,12 @@ class CallLog:
         """Say in the log which calls were kept and are not on disk, when nobody will try again."""
         if self._pending:
             log.error("call records are lost", calls=list(self._pending))
+
+    async def _hand_over(self, which: ColumnElement[bool], by: str) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(calls.update().where(which).values(screener=by))
+
+        await self._file.write(work)
 
     async def _lines(self, which: ColumnElement[bool]) -> set[str]:
         async def work(connection: AsyncConnection) -> set[str]:

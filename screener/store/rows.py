@@ -37,6 +37,7 @@ def row_of(record: CallRecord) -> dict[str, Any]:
         "recording_path": None if recording is None else str(recording.path),
         "recording_seconds": None if recording is None else recording.seconds,
         "recording_sha256": None if recording is None else recording.sha256,
+        "screener": record.screener,
     }
 
 
@@ -72,6 +73,7 @@ def record_of(row: Row[Any]) -> CallRecord:
             seconds=row.recording_seconds,
             sha256=row.recording_sha256,
         ),
+        screener=row.screener,
     )
 
 

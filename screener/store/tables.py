@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, Column, DateTime, Dialect, Float, Index, MetaData, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; a test holds it against the scripts."""
 
 
@@ -84,6 +84,8 @@ calls = Table(
     Column("recording_path", AnyText),
     Column("recording_seconds", Float),
     Column("recording_sha256", Text),
+    # Whose call it is, where several screeners share the database; "" before there were several.
+    Column("screener", Text, nullable=False, server_default=""),
     Index("ix_calls_started_at", "started_at"),
 )
 

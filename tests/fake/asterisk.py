@@ -73,15 +73,27 @@ class FakeAsterisk(Door):
         if window or number in EMERGENCY:
             self.go_on(caller, "ring", "unrecorded")
         elif self.has_broadcast:
-            caller.where = Where.OFFERED
-            for application in {each.application for each in self.lines}:
-                if self.offered_to.search(application):
-                    self.tell(application, {"type": "CallBroadcast", "channel": caller.json()})
-            loop = asyncio.get_running_loop()
-            loop.call_later(self._claim_seconds, self._nobody_claimed, caller)
+            self._broadcast(caller, [], "without-screener", "s")
         else:
             self._enter_stasis(caller, "screener", [], "without-screener", "s")
         return caller
+
+    def _broadcast(self, caller: Caller, args: list[str], context: str, extension: str) -> None:
+        """Offer a call to all screeners; unclaimed it goes on elsewhere in the dialplan."""
+        caller.where, caller.args = Where.OFFERED, args
+        caller.app, caller.app_data = (
+            "StasisBroadcast",
+            ",".join(["500,^screener(-[0-9]+)?$", *([":".join(args)] if args else [])]),
+        )
+        for application in sorted({each.application for each in self.lines}):
+            if args or self.offered_to.search(application):
+                self.tell(application, {"type": "CallBroadcast", "channel": caller.json()})
+
+        def time_is_over() -> None:
+            if caller.where is Where.OFFERED and caller.args is args:
+                self.go_on(caller, context, extension)
+
+        asyncio.get_running_loop().call_later(self._claim_seconds, time_is_over)
 
     def restarts(self) -> None:
         """Forget all calls without a word, as a crash does."""
@@ -102,8 +114,10 @@ class FakeAsterisk(Door):
 
     def go_on(self, caller: Caller, context: str, extension: str) -> None:
         """Let the caller go on in the dialplan, as far as that goes without a screener."""
-        extension, _, seconds = extension.partition("-")
-        caller.seconds = int(seconds) if seconds else caller.seconds
+        extension, _, told = extension.partition("-")
+        if told:
+            seconds, _, caller.owner = told.partition("-")
+            caller.seconds = int(seconds)
         caller.where = Where.DIALPLAN
         caller.been_in.append(f"{context}/{extension}")
         caller.app = "NoOp"
@@ -127,18 +141,21 @@ class FakeAsterisk(Door):
                 assert self.live
                 await caller.leaves_message(self.live / f"{caller.id}.raw")
                 if caller.is_there and not caller.hanging:
-                    application = caller.application or "screener"
-                    self._enter_stasis(caller, application, ["message"], "message")
+                    self._come_back(caller, ["message"], "message")
             case "message", "over" if caller.is_there:
                 caller.heard.append("message_kept from the dialplan")
                 self._destroy(caller)
             case "ring", _ if caller.is_there:
                 await caller.ring()
                 if caller.is_there and not caller.hanging:
-                    # To the screener that had it, as if the dialplan's APPLICATION named that one.
-                    self._enter_stasis(
-                        caller, caller.application or "screener", ["rang", caller.dialstatus]
-                    )
+                    self._come_back(caller, ["rang", caller.dialstatus], "ring")
+
+    def _come_back(self, caller: Caller, args: list[str], context: str) -> None:
+        """Go to the screener that had the call; to any other only if that one is not there."""
+        if self.has_broadcast and not self.connected(caller.owner):
+            self._broadcast(caller, args, context, "over")
+        else:
+            self._enter_stasis(caller, caller.owner, args, context)
 
     def _enter_stasis(
         self,
@@ -161,10 +178,6 @@ class FakeAsterisk(Door):
         told = caller.tell(event)
         caller.was_held |= told and not caller.hanging
         caller.came_back |= told and bool(args)
-
-    def _nobody_claimed(self, caller: Caller) -> None:
-        if caller.where is Where.OFFERED:
-            self.go_on(caller, "without-screener", "s")
 
     def makes_way(self, caller: Caller) -> None:
         """End a call that is not a talk yet: the household calls for help on its channel."""
@@ -218,6 +231,9 @@ class FakeAsterisk(Door):
         match command.method, *command.path.split("/"):
             case "GET", "channels":
                 return 200, [caller.json() for caller in self.there]
+            case "GET", "applications":
+                names = self._applications | {each.application for each in self.lines}
+                return 200, [{"name": name} for name in sorted(names)]
             case "GET", "applications", name:
                 return self._application(name)
             case "POST", "applications", name, "subscription":
@@ -252,7 +268,7 @@ class FakeAsterisk(Door):
         if caller is None or caller.where is not Where.OFFERED:
             return 404, {"message": "Channel not found or not in broadcast state"}
         caller.where, caller.application = Where.STASIS, application
-        self._soon(lambda: self._start_stasis(caller, []))
+        self._soon(lambda: self._start_stasis(caller, caller.args))
         return _NO_CONTENT
 
     def _of_channel(  # noqa: C901, PLR0911  (a table)

@@ -53,8 +53,10 @@ class Caller:
     where: Where = Where.OFFERED
     state: str = "Ring"
     application: str = ""
+    owner: str = "screener"  # to whom the dialplan gives the call back
     app: str = "StasisBroadcast"
-    app_data: str = "500,^screener$"
+    app_data: str = ""
+    args: list[str] = field(default_factory=list)  # what it is offered with
     hanging: bool = False
     listens: bool = True  # otherwise a sound ends when the test says so
     heard: list[str] = field(default_factory=list)
@@ -106,6 +108,7 @@ class Caller:
                 "LINE": self.line,
                 "EMERGENCY_WINDOW": "1" if self.window else "",
                 "GAVE_WAY": "1" if self.gave_way else "",
+                "RELEASED": "1" if "without-screener/released" in self.been_in else "",
             },
         }
 
@@ -178,13 +181,19 @@ class Caller:
             self.asterisk.tell(
                 application, event, lambda: self.is_there and (starts or not self.hanging)
             )
-            for application in sorted(self.subscribed)
+            for application in self._hearers(event)
         ]
         return all(told)
 
     def tell_end(self, event: Json) -> None:
-        for application in sorted(self.subscribed):
+        for application in self._hearers(event):
             self.asterisk.tell(application, {**event, "channel": self.json()})
+
+    def _hearers(self, event: Json) -> list[str]:
+        """Return the applications that listen; of Stasis only the one hears that has the call."""
+        if event["type"] in {"StasisStart", "StasisEnd"}:
+            return [self.application] if self.application in self.subscribed else []
+        return sorted(self.subscribed)
 
     def leave_stasis(self) -> bool:
         self.playback_ends("failed")

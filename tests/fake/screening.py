@@ -15,6 +15,7 @@ from screener.audio.recording import Recordings
 from screener.audio.voice import caller_speaks
 from screener.calls.desk import Desk
 from screener.calls.limits import Limits as CallLimits
+from screener.calls.release import Door, release
 from screener.calls.switchboard import Switchboard
 from screener.domain.call_record import CallRecord, Recording
 from screener.domain.caller import NumberClass
@@ -22,7 +23,9 @@ from screener.domain.household import Household, Profile, verdicts_of
 from screener.domain.lists import Entry, ListName, Lists
 from screener.domain.numbers import country, identify
 from screener.domain.policy import Verdict
+from screener.store import whose
 from screener.store.call_details import CallDetailsFiles
+from screener.store.colleagues import Colleagues
 from screener.store.database import Store
 from tests.fake.asterisk import FakeAsterisk
 from tests.fake.people import Caller
@@ -33,7 +36,16 @@ SELLER, POLICE = "0120123456", "110"  # the one can leave a message
 # Short where a test waits for them to run out, long where that would be a fault.
 ARI_LIMITS = AriLimits(request=0.4, first_delay=0.01, longest_delay=0.05)
 CALL_LIMITS = CallLimits(
-    claimed=0.4, playback_slack=1.0, retry=0.02, pause=0.02, details=0.02, let_go=2.0
+    claimed=0.4,
+    playback_slack=1.0,
+    retry=0.02,
+    pause=0.02,
+    details=0.02,
+    courtesy=0.05,
+    fresh=0.2,
+    company=0.02,
+    settle=0.02,
+    let_go=2.0,
 )
 
 
@@ -75,6 +87,7 @@ class Screening:
     _stock_taken: int = 0  # after which of the connections
 
     def __post_init__(self) -> None:
+        self.colleagues = Colleagues(self.recordings.live_directory, self.application)
         self.asterisk.live = self.recordings.live_directory
         self.details = CallDetailsFiles(self.recordings.live_directory)
         password = self.asterisk.password
@@ -83,6 +96,7 @@ class Screening:
             self.ari,
             self._desk(),
             self._stock,
+            self._release,
             max_calls=self.max_calls,
             limits=self.call_limits,
         )
@@ -90,7 +104,8 @@ class Screening:
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator["Screening"]:
         """Take calls; on leaving stop as the service does when its patience is at an end."""
-        reader = asyncio.create_task(self.ari.run())
+        self.colleagues.appear()
+        self.reader = reader = asyncio.create_task(self.ari.run())
         self.taking = asyncio.create_task(self.switchboard.run())
         try:
             await self.asterisk.until(
@@ -101,6 +116,19 @@ class Screening:
             await self.stops()
             reader.cancel()
             await asyncio.wait([reader])
+            self.colleagues.leave()
+
+    async def dies(self) -> None:
+        """End as by kill -9: with nothing said to Asterisk, and nothing written down."""
+        self.reader.cancel()
+        await asyncio.wait([self.reader])
+        states = len(self.kept)
+        await self.stops()
+        assert len(self.kept) == states
+        self.colleagues.leave()
+
+    def is_cut_off(self) -> None:
+        self.reader.cancel()
 
     def is_cancelled(self) -> None:
         self.taking.cancel()
@@ -158,14 +186,14 @@ class Screening:
         self._stock_taken = self._connections
         return rows
 
+    async def _release(self, application: str) -> int:
+        door = Door(self.asterisk.url, application, "screener", self.asterisk.password)
+        return await asyncio.to_thread(release, door)
+
     async def _unfinished(self) -> list[CallRecord]:
         assert await self.store.calls.flush(5)
-        rows = await self.store.calls.unfinished()
-        known = {record.id for record in rows}
-        for call_id in self.recordings.left_over():
-            record = None if call_id in known else await self.store.calls.get(call_id)
-            rows += [record] if record else []
-        return rows
+        recorded = self.recordings.left_over()
+        return await whose.unfinished(self.store.calls, self.colleagues, recorded)
 
     def _desk(self) -> Desk:
         async def lists() -> Lists:
@@ -176,6 +204,10 @@ class Screening:
             self.on_step()
             assert await self.store.calls.flush(5)
             return await self.store.calls.get(call_id)
+
+        async def take_row(call_id: str) -> CallRecord | None:
+            await (self.row_on_disk or row)(call_id)
+            return await whose.taken(self.store.calls, self.colleagues, call_id)
 
         async def dialled(number: str, _at: datetime) -> None:
             self.dialled.append(number)
@@ -208,7 +240,9 @@ class Screening:
             recorded_seconds=self.recordings.recorded_seconds,
             caller_speaks=caller_speaks,
             row=self.row_on_disk or row,
+            take_row=take_row,
             details=self.details,
+            colleagues=self.colleagues,
             dialled=dialled,
             now=self.now,
             media=media,

@@ -309,8 +309,8 @@ async def test_stopping_does_not_wait_for_an_asterisk_that_hangs() -> None:
 
 async def test_a_look_from_outside_says_whether_a_screener_is_there() -> None:
     async with FakeAsterisk() as asterisk:
-        who = (asterisk.url, "screener", "screener", asterisk.password)
-        assert (await probe(*who)).registered is False
+        who = (asterisk.url, "screener", asterisk.password)
+        assert (await probe(*who)).applications == frozenset()
         async with connected(asterisk):
             found = await probe(*who)
-        assert (found.version, found.registered) == ("22.10.1", True)
+        assert (found.version, found.applications) == ("22.10.1", frozenset({"screener"}))

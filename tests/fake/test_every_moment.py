@@ -4,9 +4,10 @@ The moments are not listed by hand: an undisturbed call is recorded first, and e
 answer and event in it is a moment before and a moment after.
 """
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -15,7 +16,15 @@ from screener.domain.call_record import CallRecord, Disposition, EndedBy
 from screener.store.database import Store
 from tests.fake.asterisk import FakeAsterisk
 from tests.fake.people import Caller, Handset
-from tests.fake.screening import FRAUDSTER, FRIEND, POLICE, SELLER, STRANGER, Screening
+from tests.fake.screening import (
+    CALL_LIMITS,
+    FRAUDSTER,
+    FRIEND,
+    POLICE,
+    SELLER,
+    STRANGER,
+    Screening,
+)
 from tests.fake.wire import Trick
 
 
@@ -320,3 +329,48 @@ async def test_a_screener_that_stops_at_any_moment_hands_its_calls_back(
             if row:
                 check_undamaged(row, caller)
             assert caller.rang or not undisturbed.rang, told
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "stranger, household ends",
+        "stranger, nobody answers",
+        "friend, busy",
+        "seller leaves a message",
+        "police",
+    ],
+)
+async def test_a_screener_that_dies_at_any_moment_leaves_its_calls_to_the_other(
+    store: Store, recordings: Recordings, kind: str
+) -> None:
+    """They share the calls; no telephone is silent for it, and each row is closed, truthfully."""
+    async with (
+        FakeAsterisk(claim_seconds=0.2) as asterisk,
+        Screening(asterisk, store, recordings, "screener-2").at_work() as other,
+    ):
+        asterisk.offered_to = re.compile("^screener$")
+        async with Screening(asterisk, store, recordings).at_work() as screening:
+            asterisk.fresh()
+            undisturbed = begin(asterisk, KINDS[kind])
+            await screening.finished()
+            moments = list(asterisk.moments)
+        limits = replace(CALL_LIMITS, let_go=0.05)
+        for number_of_moment, moment in enumerate(moments):
+            dying = Screening(asterisk, store, recordings, call_limits=limits)
+            async with dying.at_work():
+                asterisk.fresh()
+                asterisk.at[number_of_moment] = dying.is_cut_off
+                caller = begin(asterisk, KINDS[kind])
+                await asterisk.until(dying.reader.done, "the screener dies")
+                await dying.dies()
+                await other.finished()
+            told = f"died {moment}\n{asterisk.story()}"
+            assert asterisk.held == [], told
+            assert await store.calls.flush(5)
+            row = await store.calls.get(caller.id)
+            assert await store.calls.unfinished() == [], told
+            assert row, told
+            check_undamaged(row, caller)
+            assert caller.rang or not undisturbed.rang, told
+            assert caller.rang or caller.message_taken or not undisturbed.message_taken, told

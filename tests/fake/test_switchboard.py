@@ -1,6 +1,8 @@
 """Many calls, two screeners, and everything around a call that can be missing or late."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -12,7 +14,7 @@ from screener.domain.lists import Lists
 from screener.store.database import Store, StoreError
 from tests.fake.asterisk import FakeAsterisk
 from tests.fake.people import Caller, Handset
-from tests.fake.screening import ARI_LIMITS, CALL_LIMITS, FRAUDSTER, FRIEND, Screening
+from tests.fake.screening import ARI_LIMITS, CALL_LIMITS, FRAUDSTER, FRIEND, SELLER, Screening
 
 
 def claims(asterisk: FakeAsterisk) -> list[str]:
@@ -130,8 +132,7 @@ async def test_draining_ends_when_its_time_is_over(
 async def test_of_two_screeners_one_has_the_call_and_the_other_does_nothing(
     asterisk: FakeAsterisk, store: Store, recordings: Recordings
 ) -> None:
-    other = Screening(asterisk, store, recordings, "screener-2", unfinished=nothing_unfinished)
-    async with Screening(asterisk, store, recordings).at_work() as first, other.at_work():
+    async with two(asterisk, store, recordings) as (first, other):
         asterisk.fresh()
         caller = asterisk.offer()
         await asterisk.until(lambda: len(claims(asterisk)) == 2, "both claim")
@@ -141,15 +142,155 @@ async def test_of_two_screeners_one_has_the_call_and_the_other_does_nothing(
         await asterisk.until(lambda: loser.idle, "the loser has forgotten the call")
     assert loser.kept == []
     assert winner.rows()[caller.id].disposition is Disposition.ANSWERED
-    one_command = [c for c in asterisk.commands if c.application == loser.application]
-    assert [str(command) for command in one_command if "claim" in command.path] == [
+    tried = [c for c in asterisk.commands if c.application == loser.application]
+    assert {str(c) for c in tried if "channels" in c.path or "events" in c.path} == {
         "POST events/claim"
-    ]
-    assert not [command for command in one_command if command.path.startswith("channels/")]
+    }
 
 
-async def nothing_unfinished() -> list[CallRecord]:
-    return []
+@asynccontextmanager
+async def two(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> AsyncIterator[tuple[Screening, Screening]]:
+    limits = replace(CALL_LIMITS, let_go=0.05)
+    first = Screening(asterisk, store, recordings, "screener", call_limits=limits)
+    other = Screening(asterisk, store, recordings, "screener-2", call_limits=limits)
+    async with first.at_work(), other.at_work():
+        yield first, other
+
+
+async def had_by(first: Screening, other: Screening, caller: Caller) -> tuple[Screening, Screening]:
+    """Wait until one of the two has decided on a call; return that one, and the other."""
+    await first.asterisk.until(
+        lambda: caller.id in first.rows() or caller.id in other.rows(), "one has the call"
+    )
+    return (first, other) if caller.id in first.rows() else (other, first)
+
+
+async def test_calls_of_a_screener_that_dies_in_the_warning_ring_and_are_written_by_the_other(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> None:
+    async with two(asterisk, store, recordings) as pair:
+        caller = asterisk.offer(handset=Handset.BY_HAND)
+        caller.listens = False
+        await asterisk.until(lambda: caller.state == "Up", "it is answered")
+        dying, other = await had_by(*pair, caller)
+        assert await store.calls.flush(5)
+        await dying.dies()
+        await caller.handset_rings()
+        assert caller.been_in[0] == "without-screener/released", asterisk.story()
+        caller.listens = True
+        caller.nobody_comes()
+        row = await other.row(caller)
+    assert (row.disposition, row.screener) == (Disposition.FAILED_OPEN, other.application)
+    assert await store.calls.flush(5)
+    assert await store.calls.unfinished() == []
+
+
+@pytest.mark.parametrize("talking", [False, True], ids=["ringing", "talking"])
+async def test_calls_of_a_screener_that_dies_later_go_on_and_come_back_to_the_other(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings, *, talking: bool
+) -> None:
+    async with two(asterisk, store, recordings) as pair:
+        caller = asterisk.offer(handset=Handset.BY_HAND)
+        await caller.handset_rings()
+        dying, other = await had_by(*pair, caller)
+        if talking:
+            caller.handset_answers()
+            await answered(dying, caller)
+        assert await store.calls.flush(5)
+        await dying.dies()
+        await asterisk.until(lambda: caller.id in other.switchboard._calls, "it is taken over")
+        if talking:
+            caller.handset_hangs_up()
+        else:
+            caller.nobody_comes()
+        row = await other.row(caller)
+    fate = Disposition.ANSWERED if talking else Disposition.UNANSWERED
+    assert (row.disposition, row.screener) == (fate, other.application), asterisk.story()
+    assert caller.been_in == ["ring/recorded"]
+    assert dying.rows()[caller.id].ended_at is None
+
+
+async def test_a_message_whose_screener_died_is_thanked_for_by_the_other(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> None:
+    async with two(asterisk, store, recordings) as pair:
+        caller = asterisk.offer(SELLER, handset=Handset.BY_HAND)
+        await asterisk.until(lambda: caller.message_taken, "they speak")
+        dying, other = await had_by(*pair, caller)
+        assert await store.calls.flush(5)
+        await dying.dies()
+        caller.message_ends()
+        row = await other.row(caller)
+    assert row.disposition is Disposition.MESSAGE, asterisk.story()
+    assert caller.heard[-1] == "message_kept"
+    assert row.recording
+
+
+async def test_a_call_that_comes_back_to_a_new_screener_of_its_name_is_let_go_by_the_other(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> None:
+    """Whoever has it in hand has its row."""
+    async with two(asterisk, store, recordings) as pair:
+        caller = asterisk.offer(handset=Handset.BY_HAND)
+        await caller.handset_rings()
+        dying, other = await had_by(*pair, caller)
+        assert await store.calls.flush(5)
+        await dying.dies()
+        await asterisk.until(lambda: caller.id in other.switchboard._calls, "it is taken over")
+        again = Screening(asterisk, store, recordings, dying.application)
+        async with again.at_work():
+            caller.nobody_comes()
+            row = await again.row(caller)
+            await asterisk.until(lambda: other.idle, "the other has let it go")
+    assert (row.disposition, row.screener) == (Disposition.UNANSWERED, dying.application)
+    assert caller.heard == ["warning", "no_answer"], asterisk.story()
+    assert caller.id not in other.rows()
+    assert await store.calls.flush(5)
+    assert await store.calls.get(caller.id) == row
+
+
+async def test_a_call_that_comes_back_while_its_screener_has_no_connection_is_seen_to_by_the_other(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> None:
+    """The one that has lost it lives, so nothing was taken over before."""
+    async with two(asterisk, store, recordings) as pair:
+        caller = asterisk.offer(handset=Handset.BY_HAND)
+        await caller.handset_rings()
+        deaf, other = await had_by(*pair, caller)
+        deaf.is_cut_off()
+        await asyncio.wait([deaf.reader])
+        caller.nobody_comes()
+        row = await other.row(caller)
+        assert deaf.rows()[caller.id].ended_at is None
+    assert (row.disposition, row.screener) == (Disposition.UNANSWERED, other.application)
+    assert caller.heard == ["warning", "no_answer"], asterisk.story()
+    assert await store.calls.flush(5)
+    assert await store.calls.get(caller.id) == row
+
+
+async def test_what_the_other_screener_has_in_hand_is_left_alone(
+    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+) -> None:
+    """By stock-taking, by release, and by the reader of call details."""
+    async with two(asterisk, store, recordings) as pair:
+        callers = [asterisk.offer(handset=Handset.BY_HAND) for _ in range(6)]
+        for caller in callers:
+            await caller.handset_rings()
+        asterisk.drop()
+        await asterisk.until(lambda: all(each.has_taken_stock for each in pair), "stock is taken")
+        for caller in callers:
+            caller.nobody_comes()
+        await asterisk.until(lambda: all(each.idle for each in pair), "all is done")
+    for caller in callers:
+        keepers = [each for each in pair if caller.id in each.rows()]
+        assert len(keepers) == 1, asterisk.story()
+        row = keepers[0].rows()[caller.id]
+        assert (row.disposition, row.screener) == (
+            Disposition.UNANSWERED,
+            keepers[0].application,
+        )
 
 
 # ---- what is missed, late or missing ------------------------------------------------------------
@@ -200,10 +341,13 @@ async def test_a_talk_over_a_gap_is_not_cut_and_is_written_down_as_answered(
 
 
 async def test_a_call_that_rang_out_in_a_gap_is_told_so_afterwards(
-    asterisk: FakeAsterisk, store: Store, recordings: Recordings
+    store: Store, recordings: Recordings
 ) -> None:
     """Its StasisStart was sent to a connection that was no more; where it stands tells."""
-    async with Screening(asterisk, store, recordings).at_work() as screening:
+    async with (
+        FakeAsterisk("20.9.1") as asterisk,
+        Screening(asterisk, store, recordings).at_work() as screening,
+    ):
         caller = asterisk.offer(handset=Handset.BY_HAND)
         await caller.handset_rings()
         asterisk.goes_deaf()

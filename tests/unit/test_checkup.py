@@ -7,15 +7,57 @@ from screener.ari.probe import Probe
 from screener.audio import prompts
 from screener.checkup import SLACK_SECONDS, check_asterisk
 from screener.doctor import Finding
+from screener.readiness import readiness
+
+OURS = "screener"
 
 
 async def wrong(screening_seconds: str, longest_prompt: float = 9.0) -> list[Finding]:
     """Return what the doctor finds wrong with an Asterisk of that limit."""
 
     async def ask() -> Probe:
-        return Probe("22.10.1", True, {"SCREENING_SECONDS": screening_seconds})
+        return Probe("22.10.1", frozenset({OURS}), {"SCREENING_SECONDS": screening_seconds})
 
-    return [each for each in await check_asterisk(ask, {}, longest_prompt) if not each.ok]
+    found = await check_asterisk(ask, {}, longest_prompt, lambda _: [OURS], OURS)
+    return [each for each in found if not each.ok]
+
+
+async def asterisk() -> Probe:
+    return Probe("22.10.1", frozenset({OURS, "screener-2"}))
+
+
+@pytest.mark.parametrize(
+    ("taking", "word"),
+    [
+        ([], "degraded: no screener is connected"),
+        ([OURS], "healthy: a screener is connected to Asterisk 22.10.1"),
+        ([OURS, "screener-2"], "healthy: 2 screeners are connected to Asterisk 22.10.1: screener,"),
+        (["screener-2"], "healthy: a screener is connected"),
+    ],
+)
+async def test_calls_are_screened_as_long_as_one_screener_lives(
+    taking: list[str], word: str
+) -> None:
+    """Not as long as Asterisk knows its name: it knows the dead ones' as well."""
+    assert str(await readiness(asterisk, lambda _: taking)).startswith(word)
+
+
+@pytest.mark.parametrize(
+    ("taking", "detail"),
+    [
+        ([], "not running: Asterisk warns, records and rings"),
+        (["screener-2"], "not running: screener-2 has the calls"),
+        ([OURS], "connected"),
+        ([OURS, "screener-2"], "connected, beside screener-2"),
+    ],
+)
+async def test_the_doctor_says_whether_the_screener_that_was_meant_is_there(
+    taking: list[str], detail: str
+) -> None:
+    found = await check_asterisk(asterisk, {}, 9.0, lambda _: taking, OURS)
+    (finding,) = [each for each in found if each.subject == "screener"]
+    assert finding.detail == detail
+    assert finding.ok is bool(not finding.advice) is (OURS in taking)
 
 
 @pytest.mark.parametrize("seconds", ["13", "60", "", "soon"])
