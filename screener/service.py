@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -65,6 +65,7 @@ class Screener:
         self.fraud_lists = chosen.fraud_lists()
         self.update_hours = chosen.lists.update_hours
         self._recordings = Recordings(chosen.recordings.directory)
+        self._calls_at_hand: Callable[[], int] = lambda: 0
 
     @asynccontextmanager
     async def store(self, *, lookup: bool = False) -> AsyncIterator[Store]:
@@ -123,8 +124,13 @@ class Screener:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._say_what_is_at_hand)
         async with beating(pipe, door, lambda: ari.version is not None, stop):
             await self._serve(ari, stop)
+
+    def _say_what_is_at_hand(self) -> None:
+        """Say it in the log, as somebody asks: at rest no call, and always as many tasks."""
+        log.info("at_hand", calls=self._calls_at_hand(), tasks=len(asyncio.all_tasks()))
 
     async def _serve(self, ari: Ari, stop: asyncio.Event) -> None:
         self._complain()
@@ -148,6 +154,7 @@ class Screener:
             self._release_for,
             max_calls=self._settings.call.max_calls,
         )
+        self._calls_at_hand = lambda: switchboard.at_hand
         try:
             async with asyncio.TaskGroup() as tasks:
                 reader = tasks.create_task(ari.run())

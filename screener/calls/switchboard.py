@@ -84,6 +84,11 @@ class Switchboard:
         finally:
             await self._let_the_rest_go()
 
+    @property
+    def at_hand(self) -> int:
+        """How many calls are being attended to, held or not."""
+        return len(self._calls)
+
     async def drain(self, seconds: float) -> None:
         """Take no more calls and wait, so long at most, for those being screened."""
         self._draining = True

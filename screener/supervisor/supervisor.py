@@ -17,6 +17,7 @@ from screener.supervisor.worker import Worker
 
 REFUSED: Final = 2  # the exit code of a worker with which trying again will not help
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_ASKING: Final = signal.SIGUSR1  # what the worker has at hand; it says so in its log
 _LOOKS: Final = 2  # for held calls: one may just have been coming in
 
 
@@ -25,6 +26,7 @@ class Limits:
     """All in seconds."""
 
     start: float = 60.0  # for the first beat: a small machine is slow to load the screener
+    opening: float = 10.0  # without a beat before it ever was connected: nobody waits for it yet
     silence: float = 2.0  # without a beat, and the worker hangs
     late: float = 0.5  # that we may oversleep ourselves and still judge the worker's silence
     drain: float = 27.0  # for an orderly end; the worker's own limits are below it
@@ -122,12 +124,19 @@ class Supervisor:
             last, patience = self._worker.started_at, self._limits.start
         elif self._worker.ending:
             patience = self._limits.drain
+        elif not self._worker.has_worked:
+            patience = self._limits.opening
         return min(last + patience, self._stop_by or math.inf)
 
     def _pass_on(self) -> None:
         """Tell the worker what we were told."""
         while self._told:
             number = self._told.pop(0)
+            if number == _ASKING:
+                worker = self._worker  # one that does not listen yet, or no more, would die of it
+                if worker and worker.heard_at is not None and not worker.ending:
+                    worker.tell(number)
+                continue
             if self._stop_by is None:
                 self._systemd.tell("STOPPING=1", "STATUS=seeing calls through")
                 self._stop_by = time.monotonic() + self._limits.drain
@@ -199,7 +208,9 @@ class Supervisor:
         os.set_blocking(wake, False)
         self._selector.register(self._woken, selectors.EVENT_READ)
         before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        handlers = {n: signal.signal(n, lambda n, _: self._told.append(n)) for n in _STOPPING}
+        handlers = {
+            n: signal.signal(n, lambda n, _: self._told.append(n)) for n in (*_STOPPING, _ASKING)
+        }
         handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
             yield

@@ -19,7 +19,8 @@ class Worker:
 
     ``heard_at`` is the moment (monotonic, in seconds) of its last beat, None before the first.
     ``door`` is its way to Asterisk, as far as it has said; ``works``: it is connected there;
-    ``ending``: it is about to end by itself. OSError where it cannot be started.
+    ``has_worked``: it ever was, so that there may be calls in its hands; ``ending``: it is about
+    to end by itself. OSError where it cannot be started.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -44,7 +45,7 @@ class Worker:
         self.started_at: Final = time.monotonic()
         self.heard_at: float | None = None
         self.door: Door | None = None
-        self.works = self.ending = False
+        self.works = self.has_worked = self.ending = False
         self._introduction = b""
 
     @property
@@ -69,6 +70,7 @@ class Worker:
         if said:
             self.heard_at = time.monotonic()
             self.works = said.endswith(WORKING)
+            self.has_worked = self.has_worked or WORKING in said
             self.ending = said.endswith(ENDING)
         return True
 

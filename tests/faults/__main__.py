@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -10,18 +11,23 @@ import time
 from rich.console import Console
 
 from lab import LabError
+from tests.faults.catalogue import FAULTS
 from tests.faults.crowd import KINDS
 from tests.faults.plan import full
-from tests.faults.play import steps_of
+from tests.faults.play import steps_of, stock_of
 from tests.faults.stage import a_stage
 from tests.faults.stages import played
 from tests.faults.steps import Step
-from tests.faults.table import complaints, growth, table_of
+from tests.faults.table import complaints, growth_of, growths, table_of
 
 
-async def _undisturbed() -> dict[str, list[Step]]:
+async def _undisturbed() -> tuple[dict[str, list[Step]], dict[str, list[Step]]]:
+    """Return the steps of each kind of call, and of a stock-taking after each fault that has it."""
     async with a_stage() as stage:
-        return {kind.name: await steps_of(stage, kind, number) for number, kind in enumerate(KINDS)}
+        numbers = itertools.count()
+        steps = {kind.name: await steps_of(stage, kind, next(numbers)) for kind in KINDS}
+        again = [fault for fault in FAULTS if fault.again]
+        return steps, {each.name: await stock_of(stage, each, next(numbers)) for each in again}
 
 
 def _arguments() -> argparse.Namespace:
@@ -42,8 +48,8 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 140)
     begun = time.monotonic()
     try:
-        steps = asyncio.run(_undisturbed())
-        blows = [blow for blow in full(steps, given.seed) if given.only in blow.fault.name]
+        steps, stocks = asyncio.run(_undisturbed())
+        blows = [blow for blow in full(steps, stocks, given.seed) if given.only in blow.fault.name]
         blows = blows[: given.most]
         console.print(f"{len(blows)} runs, seed {given.seed}, {given.stages} at a time")
         done = []
@@ -60,9 +66,12 @@ def main() -> int:
         console.print("faults: stopped")
         return 128 + signal.SIGINT
     console.print(table_of(done))
-    console.print(growth(done), highlight=False)
+    grown = growths(done)
+    for line in growth_of(grown):
+        console.print(line, highlight=False)
     console.print(f"in {(time.monotonic() - begun) / 60:.1f} minutes; seed {given.seed}")
-    return 1 if any(one.failed for one in done) or not done else 0
+    wrong = any(one.failed for one in done) or any(each.too_much for each in grown)
+    return 1 if wrong or not done else 0
 
 
 if __name__ == "__main__":

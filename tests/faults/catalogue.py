@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,7 +27,8 @@ class Fault:
     ``strike`` is done at the very step, and says what becomes of what was just being said;
     ``relief`` brings everything back. ``in_hand`` and ``new`` are the limits in seconds to the
     ring: from the fault for a call that was there, and, beyond the warning, from its start for one
-    that came later. ``cuts_calls``: no call that was there can go on.
+    that came later. ``cuts_calls``: no call that was there can go on. ``again``: the next screener
+    is killed as well, while it takes stock of the calls in hand.
     """
 
     name: str
@@ -36,9 +38,22 @@ class Fault:
     new: float = NEW_SECONDS
     cuts_calls: bool = False
     every_step: bool = False
+    again: bool = False
 
 
-async def _is_back(stage: Stage) -> None:
+async def _killed_again(stage: Stage) -> None:
+    """Wait until the next screener is killed, and the one after that is ready."""
+    await stage.screener_is_back()  # started, if nothing else does it; it may be killed already
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_BROKEN_SECONDS):
+            await stage.struck_again.wait()
+    if not stage.struck_again.is_set():  # by now there was no call of which this was to be said
+        stage.strike_again()
+    await stage.screener_is_back()
+
+
+async def is_back(stage: Stage) -> None:
+    """Wait until the screener is ready again."""
     await stage.screener_is_back()
 
 
@@ -162,19 +177,27 @@ _HANG: Final = IN_HAND_SECONDS + NOTICED_SECONDS
 _SILENCE: Final = 6.0  # 2.5 s of it, a new connection, and the warning from its beginning
 _WHOLE_LIMIT: Final = SCREENING_SECONDS + 2.0
 
-KILLED: Final = Fault("screener: kill -9", _sent(signal.SIGKILL), _is_back, every_step=True)
+KILLED: Final = Fault("screener: kill -9", _sent(signal.SIGKILL), is_back, every_step=True)
 ASTERISK_KILLED: Final = Fault(
     "Asterisk: kill -9", _asterisk_killed, _asterisk_back, cuts_calls=True
 )
 ASTERISK_STOPPED: Final = Fault(
     "Asterisk: stopped and started", _asterisk_stopped, _asterisk_back, cuts_calls=True
 )
+KILLED_AGAIN: Final = Fault(
+    "screener: kill -9, again in its stock", _sent(signal.SIGKILL), _killed_again, again=True
+)
+BOTH_KILLED_AGAIN: Final = Fault(
+    "both: kill -9, again in its stock", _both_killed, _killed_again, _WHOLE_LIMIT, again=True
+)
 FAULTS: Final = (
     KILLED,
+    KILLED_AGAIN,
+    BOTH_KILLED_AGAIN,
     Fault("screener and supervisor: kill -9", _both_killed, _released_and_started),
-    Fault("screener: SIGSTOP", _sent(signal.SIGSTOP), _is_back, _HANG),
-    Fault("screener: event loop blocked", _sent(signal.SIGUSR1), _is_back, _HANG),
-    Fault("screener: event loop spins", _sent(signal.SIGXCPU), _is_back, _HANG),
+    Fault("screener: SIGSTOP", _sent(signal.SIGSTOP), is_back, _HANG),
+    Fault("screener: event loop blocked", _sent(signal.SIGVTALRM), is_back, _HANG),
+    Fault("screener: event loop spins", _sent(signal.SIGXCPU), is_back, _HANG),
     Fault(
         "screener: 100 % CPU beside it", _sent(signal.SIGUSR2, Fate.PASSED), _outlasted, _HANG, 3.0
     ),

@@ -153,10 +153,16 @@ def _warning(call: Seen, limits: Limits, found: Judged) -> None:
     if call.rang is None or not call.kind.warned:
         return
     told = any(row.warned for row in call.rows)
+    if call.talk is None and _failed_open(call):
+        return  # nobody answered, so that there was nothing to be warned of
     if not told and not call.warned_before_ring(limits.warning):
         found.faults.append("was not warned")
     elif call.hears_warning is False:
         found.faults.append("did not hear the warning in full")
+
+
+def _failed_open(call: Seen) -> bool:
+    return any(row.disposition is Disposition.FAILED_OPEN for row in call.rows)
 
 
 def _log(call: Seen, found: Judged, limits: Limits, *, met: bool, new: bool) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lab import LabError
@@ -15,12 +15,23 @@ from lab.rtp import Ear, ear
 from lab.sipp import Leg, Sipp, calling, handset
 from screener.domain.call_record import CallRecord
 from screener.store.database import open_store
-from tests.faults.catalogue import Fault
-from tests.faults.crowd import CALLER_TONE, FRIEND, STRANGER, TAKE_LONG, Group, Kind, household
+from tests.faults.catalogue import Fault, is_back
+from tests.faults.crowd import (
+    CALLER_TONE,
+    FRIEND,
+    NOBODY_THERE,
+    STRANGER,
+    TAKE_LONG,
+    Group,
+    Kind,
+    household,
+)
 from tests.faults.judge import Judged, Limits, Seen, judge
 from tests.faults.stage import Size, Stage
 from tests.faults.steps import Step
 
+FIRST_LOOK: Final = "command GET channels"  # at what is there: so every screener begins
+FIRST_CLAIM: Final = "command POST events/claim"
 _REACHED_SECONDS: Final = 15.0  # for the step to come
 _OVER_SECONDS: Final = 45.0  # for all calls to end
 _MEANWHILE_SECONDS: Final = 0.1  # after the blow: new calls
@@ -35,10 +46,11 @@ class Blow:
     fault: Fault
     kind: Kind = STRANGER
     step: Step | None = None
+    again: Step | None = None  # of the next screener
 
     def __str__(self) -> str:
         when = f"at {self.step} of a {self.kind.name}" if self.step else "before anybody calls"
-        return f"{self.fault.name}, {when}"
+        return f"{self.fault.name}, {when}" + (f", again at {self.again}" if self.again else "")
 
 
 @dataclass
@@ -50,7 +62,7 @@ class Played:
     calls: list[Judged] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
     trouble: str = ""
-    size: Size | None = None  # Asterisk's, afterwards
+    sizes: list[Size] = field(default_factory=list)  # of every program, afterwards
 
     @property
     def failed(self) -> bool:
@@ -73,6 +85,14 @@ async def steps_of(stage: Stage, kind: Kind, run: int) -> list[Step]:
     return steps.of_number(next(group.numbers()))
 
 
+async def stock_of(stage: Stage, fault: Fault, run: int) -> list[Step]:
+    """Kill a screener in the midst of calls; return what the next says and is told at first."""
+    kind, step = NOBODY_THERE, Step("command POST channels/ID/play warning")
+    scene = _Scene(stage, Blow(replace(fault, relief=is_back), kind, step), run)
+    await scene.happens()
+    return scene.stock
+
+
 async def play(stage: Stage, blow: Blow, run: int) -> Played:
     """Play a fault and judge every call of it; ``run`` tells its callers' numbers apart."""
     played = Played(str(blow), blow.fault.name)
@@ -87,7 +107,7 @@ async def play(stage: Stage, blow: Blow, run: int) -> Played:
     else:
         played.left_over = scene.left_over
         played.calls = await scene.judged()
-        played.size = stage.size()
+        played.sizes = await stage.sizes()
     return played
 
 
@@ -97,6 +117,7 @@ class _Scene:
     def __init__(self, stage: Stage, blow: Blow, run: int) -> None:
         self.struck = 0.0
         self.left_over: list[str] = []
+        self.stock: list[Step] = []
         self._stage, self._blow = stage, blow
         self._place = stage.asterisk.place
         self._steps = stage.begin()
@@ -128,7 +149,21 @@ class _Scene:
     def _strike(self) -> Fate:
         self.struck = time.time()
         self._blown.set()
+        if self._blow.fault.again:
+            self._steps.overall = self._overall
         return self._blow.fault.strike(self._stage)
+
+    def _overall(self, step: Step) -> Fate:
+        """Hear what the next screener says and is told, from its first look at what is there."""
+        if step.what == FIRST_CLAIM:  # the next call: it was done
+            self._steps.overall = None
+        if self._steps.overall is None or not (self.stock or step.what == FIRST_LOOK):
+            return Fate.PASSED
+        self.stock.append(step)
+        if self._stage.struck_again.is_set() or step != self._blow.again:
+            return Fate.PASSED
+        self._stage.strike_again()
+        return Fate.DROPPED
 
     async def happens(self) -> None:
         """Let everybody call, and break what is to be broken; TimeoutError, LabError."""

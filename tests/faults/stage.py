@@ -1,8 +1,10 @@
 """Asterisk, proxy and screener, kept from one fault to the next, and what is left in them."""
 
 import asyncio
+import json
 import os
 import shutil
+import signal
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +25,7 @@ from tests.faults.steps import Steps
 SCREENING_SECONDS: Final = 8  # the dialplan's own limit: one second of warning, and slow answers
 _SICK: Final = Path(__file__).with_name("sick")
 _CONNECTIONS: Final = 2  # one for events and commands, one for what is asked before
+_AT_HAND: Final = b'"event": "at_hand"'
 _DEATHS: Final = 3
 _TIDY_LIMIT: Final = 8.0  # seconds for everything to be over and put away
 
@@ -37,10 +40,13 @@ class Stage:
         self.proxy = proxy
         self.screener = screener
         self.steps = Steps()
+        self.struck_again = asyncio.Event()
         self.voice, self.household_voice = voices(directory)
         self.warning = directory / "prompts" / asterisk.language / "warning.wav"
         self._read_from = 0
         self._known: set[str] = set()
+        self._tasks_at_rest = 0
+        self._deaths = 0  # up to the second kill
 
     async def be_as_new(self) -> None:
         """Start the screener afresh after a few deaths: it is slower to return from each."""
@@ -53,6 +59,7 @@ class Stage:
         """Make ready for the next fault; return what will hear the calls' steps."""
         self.proxy.mend()
         self.steps = Steps()
+        self.struck_again = asyncio.Event()
         self.proxy.watch = self.steps.watch
         self._read_from = len(self._log())
         self._known = {each.name for each in self._live()}  # reported once, by the fault before
@@ -65,15 +72,28 @@ class Stage:
         """Return how often the screener logged an event since the fault began."""
         return self._log()[self._read_from :].count(f'"event": "{event}"'.encode())
 
-    async def screener_is_back(self, readies: int = 1) -> None:
-        """Wait until a screener is ready again; one that has no supervisor is started anew."""
+    async def screener_is_back(self) -> None:
+        """Wait until a screener is ready that lives; one without a supervisor is started anew."""
         async with asyncio.timeout(START_LIMIT):
-            while self.logged("ready") < readies:
+            while not self._is_ready():
                 if self.screener.process.exit_code is not None:
                     self._read_from = 0
                     await self.screener.start()
-                    return
                 await asyncio.sleep(LOOK_AGAIN)
+
+    def _is_ready(self) -> bool:
+        """Tell whether there was a word of it since the fault, and since the last death."""
+        deaths = self.logged("worker_died")
+        if self.struck_again.is_set() and deaths <= self._deaths:
+            return False
+        said = self._log()[self._read_from :].rpartition(b'"event": "worker_died"')[2]
+        return b'"event": "ready"' in said
+
+    def strike_again(self) -> None:
+        """Kill the screener once more."""
+        self._deaths = self.logged("worker_died")
+        self.screener.send_to_worker(signal.SIGKILL)
+        self.struck_again.set()
 
     async def telephone_is_kept(self) -> None:
         """Wait until Asterisk has the handset's registration on the disk, a second late at most."""
@@ -92,7 +112,8 @@ class Stage:
         with suppress(TimeoutError):
             async with asyncio.timeout(_TIDY_LIMIT):
                 while left:
-                    left = [each for look in looks for each in look()] or await self._channels()
+                    left = [each for look in looks for each in look()]
+                    left = left or await self._channels() or await self._at_work()
                     await asyncio.sleep(0.1 if left else 0)
         return left
 
@@ -131,25 +152,62 @@ class Stage:
         bridges = (await self.asterisk.cli("bridge show all")).splitlines()[1:]
         return channels + [f"bridge {line.split()[0]}" for line in bridges if line.strip()]
 
-    def size(self) -> "Size":
-        """Return what Asterisk takes now."""
-        there = Path(f"/proc/{self.asterisk.process.pid}")
-        status = (there / "status").read_text().splitlines()
-        (kilobytes,) = (line.split()[1] for line in status if line.startswith("VmRSS:"))
-        return Size(
-            pid=self.asterisk.process.pid,
-            megabytes=int(kilobytes) / 1024,
-            files=len(list((there / "fd").iterdir())),
-        )
+    async def come_to_rest(self) -> None:
+        """Note how many tasks a screener has that has just started, and nothing to do."""
+        before = await self._asked()
+        while (now := await self._asked()) != before:
+            before = now
+        self._tasks_at_rest = before["tasks"]
+
+    async def _at_work(self) -> list[str]:
+        """Return what the screener says of itself, where it is more than at rest."""
+        said = await self._asked()
+        left = [f"{said['calls']} calls at hand"] if said["calls"] else []
+        more = said["tasks"] - self._tasks_at_rest
+        return left + ([f"{more} tasks more than at rest"] if more > 0 else [])
+
+    async def _asked(self) -> dict[str, int]:
+        """Ask the screener what it has at hand, by way of its supervisor."""
+        before = self._log().count(_AT_HAND)
+        self.screener.process.send(signal.SIGUSR1)
+        await until(lambda: self._log().count(_AT_HAND) > before or None, 5, "what is at hand")
+        (*_, said) = (line for line in self._log().splitlines() if _AT_HAND in line)
+        told = json.loads(said)
+        return {"calls": told["calls"], "tasks": told["tasks"]}
+
+    async def sizes(self) -> list["Size"]:
+        """Return what each program takes now."""
+        await self.asterisk.cli("malloc trim")  # it keeps what it may need again
+        return [
+            _size("Asterisk", self.asterisk.process.pid),
+            _size("screener", self.screener.worker),
+            _size("supervisor", self.screener.process.pid),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The memory of one Asterisk, and how many files and sockets it has open."""
+    """The memory of one program, and how many files and sockets it has open.
 
+    But for those of the database: of its connections as many are kept as were ever needed at once.
+    """
+
+    program: str
     pid: int
     megabytes: float
     files: int
+
+
+def _size(program: str, pid: int) -> Size:
+    there = Path(f"/proc/{pid}")
+    status = (there / "status").read_text().splitlines()
+    (kilobytes,) = (line.split()[1] for line in status if line.startswith("VmRSS:"))
+    files = []
+    for each in (there / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed at this very moment
+            files.append(each.readlink().name)
+    others = sum(".db" not in name for name in files)
+    return Size(program, pid, int(kilobytes) / 1024, others)
 
 
 @asynccontextmanager
@@ -174,6 +232,8 @@ async def a_stage() -> AsyncIterator[Stage]:
                 screener = Screener(asterisk, directory=directory / "s", settings=settings)
                 await screener.must("allow", f"{FRIEND.begins}*")
                 async with screener:
-                    yield Stage(asterisk, proxy, screener, directory)
+                    stage = Stage(asterisk, proxy, screener, directory)
+                    await stage.come_to_rest()
+                    yield stage
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -18,12 +18,12 @@ from tests.faults.steps import Step
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
 
-FIRST_RUN: Final = 10  # numbers below are those of the undisturbed calls
+FIRST_RUN: Final = 20  # numbers below are those of the undisturbed calls
 RUN_LIMIT: Final = 180.0  # seconds without anything from any stage
 END_LIMIT: Final = 30.0  # seconds for a stage to put everything away
 
-Task: TypeAlias = tuple[int, str, str, Step | None] | None
-"""The number of the run, the fault's name, the kind's name, the step; None: no more."""
+Task: TypeAlias = tuple[int, str, str, Step | None, Step | None] | None
+"""The number of the run, the fault's name, the kind's name, the steps; None: no more."""
 
 
 def played(blows: Sequence[Blow], stages: int) -> Iterator[Played]:
@@ -32,7 +32,7 @@ def played(blows: Sequence[Blow], stages: int) -> Iterator[Played]:
     tasks: Queue[Task] = spawn.Queue()
     results: Queue[Played] = spawn.Queue()
     for number, blow in enumerate(blows, FIRST_RUN):
-        tasks.put((number, blow.fault.name, blow.kind.name, blow.step))
+        tasks.put((number, blow.fault.name, blow.kind.name, blow.step, blow.again))
     workers = [spawn.Process(target=_work, args=(tasks, results)) for _ in range(stages)]
     for worker in workers:
         tasks.put(None)
@@ -70,8 +70,8 @@ async def _play_all(tasks: "Queue[Task]", results: "Queue[Played]") -> None:
         async with a_stage() as stage:
             sound = True
             while task is not None and sound:
-                number, fault, kind, step = task
-                one = await play(stage, Blow(faults[fault], kinds[kind], step), number)
+                number, fault, kind, step, again = task
+                one = await play(stage, Blow(faults[fault], kinds[kind], step, again), number)
                 results.put(one)
                 sound = not one.trouble
                 task = tasks.get()

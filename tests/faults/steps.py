@@ -29,13 +29,16 @@ class Steps:
     """Hears what is said and keeps, for each channel, its steps in order.
 
     ``numbers`` are the callers' numbers by channel. ``reached`` is called with every step before
-    it is passed on, and may have it dropped.
+    it is passed on, and may have it dropped. So is ``overall`` with every command and answer, of
+    whatever call or none, each with its turn since ``overall`` was set.
     """
 
     reached: Callable[[str, Step], Fate] = field(default=lambda channel, step: Fate.PASSED)
+    overall: Callable[[Step], Fate] | None = None
     numbers: dict[str, str] = field(default_factory=dict)
     of: dict[str, list[Step]] = field(default_factory=dict)
     _asked: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _overall: Counter[str] = field(default_factory=Counter)
     _turns: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def watch(self, said: Said) -> Fate:
@@ -45,10 +48,10 @@ class Steps:
             case "RESTRequest" if not said.by_asterisk:
                 what, channel = _command(message)
                 self._asked[str(message.get("request_id"))] = (what, channel)
-                return self._step(channel, f"command {what}")
+                return self._of_both(channel, f"command {what}")
             case "RESTResponse" if said.by_asterisk:
                 what, channel = self._asked.pop(str(message.get("request_id")), ("", ""))
-                return self._step(channel, f"answer to {what}")
+                return self._of_both(channel, f"answer to {what}")
             case str(kind) if said.by_asterisk:
                 return self._event(kind, message)
         return Fate.PASSED
@@ -59,6 +62,13 @@ class Steps:
             self.numbers.setdefault(str(about.get("id")), str(about["caller"].get("number", "")))
         more = message.get("dialstatus") or " ".join(message.get("args") or ())
         return self._step(_channel(str(about)), f"event {kind} {more}".strip())
+
+    def _of_both(self, channel: str, what: str) -> Fate:
+        fate = self._step(channel, what)
+        if self.overall is None:
+            return fate
+        self._overall[what] += 1
+        return self.overall(Step(what, self._overall[what])) if fate is Fate.PASSED else fate
 
     def _step(self, channel: str, what: str) -> Fate:
         if not channel:

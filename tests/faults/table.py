@@ -1,7 +1,8 @@
 """The figures of all faults played, one line a fault."""
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
@@ -10,6 +11,9 @@ from tests.faults.play import Played
 if TYPE_CHECKING:
     from tests.faults.stage import Size
 
+WARM_AFTER: Final = 3  # faults
+MOST_GROWTH: Final = 1.1
+MOST_FILES: Final = 2  # Asterisk keeps one or two a little longer
 COLUMNS = ("runs", "calls", "rang", "slowest", "new calls", "lost", "other faults", "left over")
 
 
@@ -50,20 +54,58 @@ def _slowest(waits: Iterable[float | None]) -> str:
     return "–" if slowest is None else f"{slowest:.2f} s"
 
 
-def growth(played: Iterable[Played]) -> str:
-    """Say how the Asterisk that lived through the most faults has grown, from the first on."""
-    lives: dict[int, list[Size]] = {}
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How much more a program took after so many faults than when it had warmed up."""
+
+    program: str
+    faults: int
+    settled: "Size"
+    last: "Size"
+
+    @property
+    def too_much(self) -> bool:
+        """Whether that is more than it may be."""
+        grown = self.last.megabytes / self.settled.megabytes
+        return grown > MOST_GROWTH or self.last.files > self.settled.files + MOST_FILES
+
+    def __str__(self) -> str:
+        before, after = self.settled, self.last
+        return (
+            f"{self.program}: {before.megabytes:.1f} MB and {before.files} files when warm,"
+            f" {after.megabytes:.1f} MB and {after.files} after {self.faults} faults"
+        )
+
+
+def growths(played: Iterable[Played]) -> list[Growth]:
+    """Return how each program has grown that lived through a few faults, the longest life last."""
+    lives: dict[tuple[str, int], list[Size]] = {}
     for each in played:
-        if each.size:
-            lives.setdefault(each.size.pid, []).append(each.size)
-    if not lives:
-        return "no Asterisk was looked at"
-    longest = max(lives.values(), key=len)
-    first, last = longest[0], longest[-1]
-    return (
-        f"the Asterisk that lived longest took {first.megabytes:.0f} MB and {first.files} files"
-        f" after its first fault, {last.megabytes:.0f} MB and {last.files} after {len(longest)}"
+        for size in each.sizes:
+            lives.setdefault((size.program, size.pid), []).append(size)
+    return sorted(
+        (
+            Growth(program, len(sizes), _largest(sizes[:WARM_AFTER]), sizes[-1])
+            for (program, _), sizes in lives.items()
+            if len(sizes) > WARM_AFTER
+        ),
+        key=lambda growth: growth.faults,
     )
+
+
+def growth_of(found: Sequence[Growth]) -> Iterator[str]:
+    """Say it of the longest life of each program, and of every one that grew too much."""
+    longest = {each.program: each for each in found}
+    for each in found:
+        if each.too_much:
+            yield f"grew too much: {each}"
+        elif each is longest[each.program]:
+            yield str(each)
+
+
+def _largest(sizes: Sequence["Size"]) -> "Size":
+    megabytes = max(size.megabytes for size in sizes)
+    return replace(sizes[0], megabytes=megabytes, files=max(size.files for size in sizes))
 
 
 def complaints(played: Played) -> Iterator[str]:

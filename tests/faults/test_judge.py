@@ -14,7 +14,7 @@ from lab.sipp import Leg
 from screener.domain.call_record import CallRecord, Disposition, EndedBy, Recording
 from screener.domain.caller import Caller, NumberClass
 from screener.domain.policy import Decision, Rule, Verdict
-from tests.faults.crowd import CALLER_TONE, FROM_ABROAD, HOUSEHOLD_TONE, STRANGER
+from tests.faults.crowd import CALLER_TONE, FROM_ABROAD, HOUSEHOLD_TONE, NOBODY_THERE, STRANGER
 from tests.faults.judge import Judged, Limits, Seen, judge
 
 STRUCK = 1_000.5  # the call begins at 1000.0
@@ -170,3 +170,15 @@ def test_a_call_cut_by_the_end_of_asterisk_need_not_ring(good: Seen, row: CallRe
     told = replace(row, disposition=Disposition.FAILED_OPEN, answered_at=None, warned=False)
     call = replace(good, caller=caller, handset=[], rows=[told])
     assert faults(judge(call, replace(LIMITS, cuts_calls=True))) == ""
+
+
+def test_whom_nobody_answered_need_not_be_warned_if_the_screener_died(
+    good: Seen, row: CallRecord
+) -> None:
+    rings = leg((1_000.6, "INVITE"), (1_005.6, "487"))
+    caller = leg((1_000.0, "INVITE"), (1_000.1, "200"), (1_005.7, "BYE"))
+    untold = replace(row, warned=False, answered_at=None, disposition=Disposition.FAILED_OPEN)
+    call = replace(good, kind=NOBODY_THERE, handset=[rings], caller=caller, rows=[untold])
+    assert faults(judge(call, LIMITS)) == ""
+    screened = replace(untold, disposition=Disposition.UNANSWERED)
+    assert "was not warned" in faults(judge(replace(call, rows=[screened]), LIMITS))

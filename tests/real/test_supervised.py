@@ -110,7 +110,10 @@ async def test_twelve_calls_at_every_step_survive_the_worker(
     open_ones = [call for call in calls if call["disposition"] == "failed_open"]
     assert len(open_ones) >= 10
     assert {call["disposition"] for call in calls} <= {"answered", "failed_open"}
-    assert all(call["warned"] for call in open_ones)
+    async with asyncio.timeout(20):
+        while not all(call["warned"] for call in open_ones):  # the dialplan tells, a little later
+            calls = await screener.ended_calls(12)
+            open_ones = [call for call in calls if call["disposition"] == "failed_open"]
     assert all(call["answered_at"] and call["ended_by"] == "household" for call in calls)
 
 
@@ -174,6 +177,33 @@ async def test_the_supervisor_killed_the_worker_sees_its_call_through_and_ends(
         (leg,) = await caller.finished()
     assert leg.outcome == 200
     assert [event["event"] for event in screener.log()][-1] == "stopped"
+
+
+async def test_asked_what_it_has_at_hand_the_screener_says_so_in_its_log(
+    asterisk: Asterisk, screener: Screener
+) -> None:
+    """A call, and its task; when that is over, what it was before."""
+    screener.process.send(signal.SIGUSR1)
+    before = await screener.logs("at_hand")
+    async with (
+        handset(asterisk.place, HOUSEHOLD, asterisk.handset_password),
+        calling(asterisk.place, STRANGER) as caller,
+    ):
+        await caller.sees(200)
+        screener.process.send(signal.SIGUSR1)
+        during = await screener.logs("at_hand", count=2)
+        await caller.finished()
+    await screener.logs("call_ended")
+    count = 2
+    async with asyncio.timeout(10):
+        while True:
+            count += 1
+            screener.process.send(signal.SIGUSR1)
+            after = await screener.logs("at_hand", count=count)
+            if after["tasks"] == before["tasks"]:
+                break
+    assert [said["calls"] for said in (before, during, after)] == [0, 1, 0]
+    assert during["tasks"] > before["tasks"]
 
 
 async def test_a_second_ctrl_c_is_as_quiet_as_the_first(

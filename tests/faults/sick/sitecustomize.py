@@ -1,6 +1,6 @@
 """Lets a signal make ill whatever Python program has this on its PYTHONPATH.
 
-SIGUSR1 blocks its event loop, SIGUSR2 keeps its processor busy beside it, SIGXCPU does both.
+SIGVTALRM blocks its event loop, SIGUSR2 keeps its processor busy beside it, SIGXCPU does both.
 """
 
 import signal
@@ -36,6 +36,6 @@ def compete(*_: object) -> None:
         threading.Thread(target=work, daemon=True).start()
 
 
-signal.signal(signal.SIGUSR1, block)
+signal.signal(signal.SIGVTALRM, block)
 signal.signal(signal.SIGUSR2, compete)
 signal.signal(signal.SIGXCPU, spin)
