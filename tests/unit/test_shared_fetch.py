@@ -53,14 +53,14 @@ async def raw_server(content: bytes, *, stays: bool = False) -> AsyncIterator[st
         done.set()
 
 
-async def fetched(url: str, into: Path, most: int = 1_000_000) -> Fetched:
-    patience = Patience(total=5, stalled=0.3)
+async def fetched(url: str, into: Path, most: int = 1_000_000, *, stalled: float = 15.0) -> Fetched:
+    patience = Patience(total=20, stalled=stalled)
     return await fetch(Request(url=url, most=most, patience=patience), into)
 
 
-async def refused(url: str, into: Path, most: int = 1_000_000) -> str:
+async def refused(url: str, into: Path, most: int = 1_000_000, *, stalled: float = 15.0) -> str:
     with pytest.raises(ListError) as raised:
-        await fetched(url, into, most)
+        await fetched(url, into, most, stalled=stalled)
     said = str(raised.value)
     assert said.isprintable()
     return said
@@ -167,7 +167,7 @@ async def test_what_is_cut_off_is_noticed(into: Path, head: bytes) -> None:
 )
 async def test_a_server_that_stalls_is_left(into: Path, said: bytes) -> None:
     async with raw_server(said, stays=True) as url:
-        assert "nothing came for 0.3 seconds" in await refused(url, into)
+        assert "nothing came for 0.3 seconds" in await refused(url, into, stalled=0.3)
 
 
 async def test_a_server_that_trickles_is_left_when_the_time_is_up(into: Path) -> None:
