@@ -179,12 +179,16 @@ def check_prompts(directory: Path, language: str) -> list[Finding]:
     return [Finding("prompts", True, f"{len(prompts.Prompt)} in {directory / language}", "")]
 
 
-def check_disk(directory: Path) -> list[Finding]:
+def check_disk(directory: Path, reserve_mb: int) -> list[Finding]:
     """Look at the place for recordings: can it be written to, and is there room."""
     if not (directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)):
         advice = "Make the directory writable for Asterisk and the screener."
         return [Finding("disk", False, f"{directory} cannot be written to", advice)]
     free = shutil.disk_usage(directory).free
+    if free < reserve_mb * 1_000_000:
+        detail = f"nothing is recorded: {free / 1e9:.1f} GB free in {directory}"
+        advice = f"Make room: [recordings] reserve_mb keeps {reserve_mb} MB free."
+        return [Finding("disk", False, detail, advice)]
     short = free < LEAST_FREE_BYTES
     return [
         Finding(

@@ -173,10 +173,11 @@ class Database(Section):
 
 
 class Recordings(Section):
-    """Where recordings are kept, and whether callers on the allow list are recorded."""
+    """Where recordings are kept, of whom, and how much of the disk they leave free."""
 
     directory: FilePath = Path("recordings")
     record_known: Annotated[bool, Field(description="true or false")] = False
+    reserve_mb: Annotated[int, Field(ge=0, le=10_000_000, description="0 to 10000000")] = 500
 
 
 class Prompts(Section):

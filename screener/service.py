@@ -26,6 +26,7 @@ from screener.books.carddav import CardDavBook
 from screener.books.contact import BookError
 from screener.calls.desk import Desk
 from screener.calls.release import CannotReleaseError, Door, release
+from screener.calls.room import keep_room
 from screener.calls.switchboard import Switchboard
 from screener.doctor import Finding
 from screener.domain.call_record import CallRecord
@@ -159,7 +160,7 @@ class Screener:
             async with asyncio.TaskGroup() as tasks:
                 reader = tasks.create_task(ari.run())
                 taking = tasks.create_task(switchboard.run())
-                tidying = self._tidying(store, tasks)
+                tidying = self._tidying(ari, store, tasks)
                 watching = tasks.create_task(watch.run())
                 await stop.wait()
                 log.info("stopping")
@@ -201,13 +202,19 @@ class Screener:
             found.append(Finding("database", False, str(error), advice))
         found += checkup.check_fraud_lists(self.fraud_lists, datetime.now(UTC))
         found += checkup.check_prompts(chosen.prompts.directory, chosen.language)
-        found += checkup.check_disk(chosen.recordings.directory)
+        found += checkup.check_disk(chosen.recordings.directory, chosen.recordings.reserve_mb)
         return found
 
-    def _tidying(self, store: Store, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        """Begin what keeps the household's lists in order beside the calls."""
+    def _tidying(
+        self, ari: Ari, store: Store, tasks: asyncio.TaskGroup
+    ) -> list[asyncio.Task[None]]:
+        """Begin what keeps the disk and the household's lists in order beside the calls."""
         chosen = self._settings.books
-        begun = [tasks.create_task(contacts.sweep(store.lists))]
+        reserve = self._settings.recordings.reserve_mb * 1_000_000
+        begun = [
+            tasks.create_task(contacts.sweep(store.lists)),
+            tasks.create_task(keep_room(ari, self._recordings.free, reserve)),
+        ]
         if chosen.carddav and chosen.sync_hours:
             every = chosen.sync_hours * 3600.0
             keeping = contacts.keep_in_step(store.lists, self.carddav(), self.country, every)
@@ -348,7 +355,9 @@ class Screener:
         chosen = self._settings
         for fault in prompts.faults(chosen.prompts.directory, chosen.language):
             log.error("prompt_unusable", fault=fault)
-        for finding in checkup.check_disk(chosen.recordings.directory):
+        for finding in checkup.check_disk(
+            chosen.recordings.directory, chosen.recordings.reserve_mb
+        ):
             if not finding.ok:
                 log.error("recordings_in_danger", fault=finding.detail, advice=finding.advice)
 

@@ -64,6 +64,10 @@ class Ari:
         finally:
             del self._inboxes[channel_id]
 
+    async def set_global(self, variable: str, value: str) -> None:
+        """Set a global variable of the dialplan; never one of a channel."""
+        await self._request("POST", "asterisk/variable", variable=variable, value=value)
+
     async def run(self) -> None:
         """Keep connected for ever; ``arrivals`` gets Reconnected for the first connection too.
 

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import shutil
 import wave
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +56,10 @@ class Recordings:
             return self.live(record.id).stat().st_size / (FRAME_BYTES * RATE_HZ)
         except OSError:
             return None
+
+    def free(self) -> int:
+        """Return how many bytes the disk of the recordings has left. Raises OSError."""
+        return shutil.disk_usage(self._directory).free
 
     def left_over(self) -> list[str]:
         """Return the ids of the calls that are recorded now, or were and are not archived yet."""

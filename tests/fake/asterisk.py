@@ -42,6 +42,7 @@ class FakeAsterisk(Door):
         self.hangup_takes_time = False
         self.prompts_play = True
         self.takes_messages = True
+        self.globals: dict[str, str] = {}  # variables of the dialplan, as the screener set them
         self.live: Path | None = None  # where it records calls, and tells of those that are over
         self._claim_seconds = claim_seconds
         self._tasks: set[asyncio.Task[None]] = set()
@@ -244,6 +245,9 @@ class FakeAsterisk(Door):
                 return self._application(name)
             case "POST", "events", "claim":
                 return self._claim(query["channelId"], query["application"])
+            case "POST", "asterisk", "variable":
+                self.globals[query["variable"]] = query["value"]
+                return _NO_CONTENT
             case method, "channels", channel_id, *verb:
                 caller = self._caller(channel_id)
                 if caller is None:

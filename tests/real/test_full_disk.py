@@ -63,7 +63,10 @@ async def test_a_disk_that_fills_up_in_a_talk_cuts_the_recording_and_nothing_els
     small_disk: Path, quick_prompts: Path
 ) -> None:
     """Both hear each other to the end, the next caller is warned and rings; the rows follow."""
-    settings: Tables = {"database": {"path": str(small_disk / "screener.db")}}
+    settings: Tables = {
+        "database": {"path": str(small_disk / "screener.db")},
+        "recordings": {"reserve_mb": 0},
+    }
     with own_place() as place:
         ear_of_caller = Address(place.trunk, place.media_port(place.trunk))
         ear_of_household = Address(place.handset, place.media_port(place.handset))
@@ -108,6 +111,55 @@ async def test_a_disk_that_fills_up_in_a_talk_cuts_the_recording_and_nothing_els
     assert second.outcome == 200
     assert (second_row["disposition"], second_row["warned"]) == ("answered", True)
     assert second_row["recording"] is None
+
+
+async def test_below_the_reserve_calls_ring_and_are_not_recorded_until_there_is_room_again(
+    asterisk_disk: Path, quick_prompts: Path, tmp_path: Path
+) -> None:
+    """With the screener, without it, and with it again; its log says why."""
+    settings: Tables = {"recordings": {"reserve_mb": 2}}
+    with own_place() as place:
+        async with (
+            Asterisk(
+                place, prompts=quick_prompts, recordings=asterisk_disk / "recordings"
+            ) as asterisk,
+            Screener(asterisk, settings=settings, directory=tmp_path / "s") as screener,
+        ):
+            live, password = asterisk.recordings / "live", asterisk.handset_password
+            ballast = fill(asterisk_disk)
+            os.truncate(ballast, ballast.stat().st_size - 1_000_000)
+
+            def says(what: str) -> bool | None:
+                return what in screener.process.log() or None
+
+            async with handset(place, Handset(hangs_up_after=1000), password) as phone:
+
+                async def rings(count: int) -> None:
+                    mouth = Address(place.trunk, place.media_port(place.trunk))
+                    async with (
+                        ear(mouth, says=tone(440.0, 30)),
+                        calling(place, Caller(hears_at=mouth.port)) as caller,
+                    ):
+                        (leg,) = await caller.finished()
+                    assert leg.outcome == 200
+                    assert len(phone.invited()) == count
+
+                async def recorded(count: int) -> list[bool]:
+                    """Return which of so many calls are recorded, newest first."""
+                    await until(lambda: not any(live.iterdir()) or None, 30, "the last recording")
+                    ended = await screener.ended_calls(count, seconds=30)
+                    return [call["recording"] is not None for call in ended]
+
+                await until(lambda: says("recording_paused"), 30, "the pause")
+                await rings(1)
+                await screener.kill()
+                await rings(2)
+                await screener.start()
+                assert await recorded(2) == [False, False]
+                ballast.unlink()
+                await until(lambda: says("recording_resumed"), 30, "the end of the pause")
+                await rings(3)
+                assert await recorded(3) == [True, False, False]
 
 
 @pytest.mark.parametrize("ends", ["stop", "kill"])

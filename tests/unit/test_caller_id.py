@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from screener.checkup import check_caller_id
-from screener.domain.call_record import CallRecord
+from screener.domain.call_record import CallRecord, Disposition
 from screener.domain.caller import NumberClass
 from screener.domain.household import Household, Profile, verdicts_of
 from screener.domain.lists import Lists
@@ -45,6 +45,15 @@ async def test_one_number_shown_on_a_line_tells_for_ever_that_it_has_caller_id(
         assert store.calls.shows_numbers("0398765432")
         assert store.calls.shows_numbers()
         assert not store.calls.shows_numbers("0312121212")
+        assert await store.calls.lines_without_numbers() == ["0312121212"]
+
+
+async def test_a_call_that_nobody_saw_says_nothing_of_its_line(tmp_path: Path) -> None:
+    """Of a talk that died with Asterisk only its recording tells, which has no number."""
+    async with open_store(tmp_path / "screener.db") as store:
+        store.calls.keep(replace(call("", "unknown"), disposition=Disposition.FAILED_OPEN))
+        store.calls.keep(call("anonymous", "0312121212"))
+        assert await store.calls.flush(10)
         assert await store.calls.lines_without_numbers() == ["0312121212"]
 
 

@@ -1,11 +1,13 @@
 """The doctor's look at an Asterisk that others have set up."""
 
+from pathlib import Path
+
 import pytest
 
 from lab.asterisk import TOP
 from screener.ari.probe import Probe
 from screener.audio import prompts
-from screener.checkup import SLACK_SECONDS, check_asterisk
+from screener.checkup import SLACK_SECONDS, check_asterisk, check_disk
 from screener.doctor import Finding
 from screener.readiness import readiness
 
@@ -92,3 +94,11 @@ async def test_our_own_prompts_fit_in_the_limit_that_asterisk_is_started_with(
     there = TOP / "prompts"
     held = [prompts.seconds(there, language, prompt) for prompt in prompts.WHILE_HELD]
     assert max(held) + SLACK_SECONDS <= default < 20
+
+
+def test_the_doctor_says_so_when_nothing_is_recorded_for_want_of_room(tmp_path: Path) -> None:
+    (finding,) = check_disk(tmp_path, reserve_mb=10_000_000)
+    assert not finding.ok
+    assert finding.detail.startswith("nothing is recorded: ")
+    (finding,) = check_disk(tmp_path, reserve_mb=0)
+    assert "free for recordings" in finding.detail

@@ -252,6 +252,8 @@ WRONG = [
     ("recordings.directory", "''"),
     ("recordings.record_known", "'yes'"),
     ("recordings.record_known", "1"),
+    ("recordings.reserve_mb", "-1"),
+    ("recordings.reserve_mb", "0.5"),
     ("prompts.directory", "{a = 1}"),
     ("known.dialled", "1"),
     ("known.days", "-1"),
