@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -24,6 +25,7 @@ from screener.store.damage import set_aside
 
 # 22.10.0 and before have published advisories: ARI read-only bypass, ARI escalation.
 SAFE_22: Final = (22, 10, 1)
+APPLICATION: Final = "APPLICATION"
 SCREENING_SECONDS: Final = "SCREENING_SECONDS"  # the dialplan's limit for a screener that hangs
 # What a call needs besides the sound it hears, when every answer of Asterisk takes a second.
 SLACK_SECONDS: Final = 4.0
@@ -76,6 +78,7 @@ async def check_asterisk(
         Finding("ARI", True, "lets the screener in", ""),
         *_differing(probe, settings),
         *_screening_seconds(probe, longest_prompt),
+        *_never_offered_calls(probe, ours),
         _check_screener(taking(probe), ours),
     ]
 
@@ -152,6 +155,16 @@ def _differing(probe: Probe, settings: Mapping[str, str]) -> list[Finding]:
         for name, ours in settings.items()
         if (theirs := probe.variables.get(name, ours)) != ours
     ]
+
+
+def _never_offered_calls(probe: Probe, ours: str) -> list[Finding]:
+    """Compare our name with those to which Asterisk offers calls."""
+    theirs = probe.variables.get(APPLICATION, ours)
+    if re.fullmatch(rf"{re.escape(theirs)}(-[0-9]+)?", ours):
+        return []
+    said = f"offers its calls to {inert(theirs, 60)}, and [asterisk] application is {ours}"
+    advice = "Set [asterisk] application to that, or to that with -2, -3 and so on behind it."
+    return [Finding("Asterisk", False, said, advice)]
 
 
 def _screening_seconds(probe: Probe, longest_prompt: float) -> list[Finding]:

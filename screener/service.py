@@ -237,7 +237,8 @@ class Screener:
             raise cli.Failure(str(error)) from None
 
     async def _probe(self) -> Probe:
-        door, variables = self._door(), (*self._of_both(), checkup.SCREENING_SECONDS)
+        door = self._door()
+        variables = (*self._of_both(), checkup.SCREENING_SECONDS, checkup.APPLICATION)
         return await probe(door.url, door.user, door.password, variables)
 
     def _taking_calls(self, found: Probe) -> list[str]:

@@ -62,6 +62,28 @@ async def test_the_doctor_says_whether_the_screener_that_was_meant_is_there(
     assert finding.ok is bool(not finding.advice) is (OURS in taking)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "fine"),
+    [
+        ("screener", "screener", True),
+        ("screener", "screener-2", True),
+        ("house-1", "house-1-3", True),
+        ("screener", "screener-two", False),
+        ("screener-2", "screener", False),
+        ("a.b", "acb", False),
+    ],
+)
+async def test_a_name_to_which_asterisk_offers_no_calls_is_found(
+    theirs: str, ours: str, *, fine: bool
+) -> None:
+    async def ask() -> Probe:
+        return Probe("22.10.1", frozenset(), {"APPLICATION": theirs})
+
+    found = await check_asterisk(ask, {}, 9.0, lambda _: [ours], ours)
+    wrong = [each for each in found if not each.ok]
+    assert fine is not any(f"offers its calls to {theirs}" in each.detail for each in wrong)
+
+
 @pytest.mark.parametrize("seconds", ["13", "60", "", "soon"])
 async def test_a_limit_that_any_prompt_fits_in_is_fine_and_so_is_another_dialplan(
     seconds: str,
