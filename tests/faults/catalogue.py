@@ -28,7 +28,8 @@ class Fault:
     ``relief`` brings everything back. ``in_hand`` and ``new`` are the limits in seconds to the
     ring: from the fault for a call that was there, and, beyond the warning, from its start for one
     that came later. ``cuts_calls``: no call that was there can go on. ``again``: the next screener
-    is killed as well, while it takes stock of the calls in hand.
+    is killed as well, while it takes stock of the calls in hand. ``of_two``: another works
+    beside the first screener.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Fault:
     cuts_calls: bool = False
     every_step: bool = False
     again: bool = False
+    of_two: bool = False
 
 
 async def _killed_again(stage: Stage) -> None:
@@ -68,6 +70,18 @@ def _sent(number: signal.Signals, fate: Fate = Fate.DROPPED) -> Strike:
 def _both_killed(stage: Stage) -> Fate:
     stage.screener.send_to_all(signal.SIGKILL)
     return Fate.DROPPED
+
+
+def _one_of_two_killed(stage: Stage) -> Fate:
+    stage.screener_that_spoke.send_to_all(signal.SIGKILL)
+    return Fate.DROPPED
+
+
+async def _left_to_the_other(stage: Stage) -> None:
+    """Start it anew only when the other must have done everything."""
+    await asyncio.sleep(IN_HAND_SECONDS)
+    if stage.screener.process.exit_code is not None:
+        await stage.screener_is_back()
 
 
 async def _released_and_started(stage: Stage) -> None:
@@ -230,6 +244,7 @@ FAULTS: Final = (
         _outlasts_everybody,
         _WHOLE_LIMIT,
     ),
+    Fault("one of two, and its supervisor", _one_of_two_killed, _left_to_the_other, of_two=True),
     Fault("a second screener of its name", _nothing, _second_of_the_same_name),
     Fault("screener: SIGTERM and start", _told_to_stop, _started_again),
     ASTERISK_KILLED,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -170,6 +170,7 @@ class _Scene:
         here = Address(self._place.trunk, self._place.media_port(self._place.trunk))
         password = self._stage.asterisk.handset_password
         async with (
+            self._stage.second_screener() if self._blow.fault.of_two else nullcontext(),
             AsyncExitStack() as people,
             handset(self._place, household(self._stage.household_voice), password) as phone,
             ear(here, says=tone(CALLER_TONE, 30)) as self._listening,
@@ -177,6 +178,8 @@ class _Scene:
             callers = await self._place_calls(people, here.port)
             await self._are_over(callers)
             self._legs = {_shown(leg): leg for sipp in callers for leg in sipp.legs()}
+            if not self._legs:  # nothing could be judged
+                raise LabError(f"SIPp told of no call at all:\n{callers[0].process.tail()}")
             for leg in phone.legs():
                 self._rung.setdefault(_shown(leg), []).append(leg)
             self.left_over = await self._stage.tidy(self._logged())

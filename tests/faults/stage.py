@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from lab.ports import own_place
 from lab.process import LOOK_AGAIN, until
 from lab.prompts import quick_prompts
 from lab.proxy import Proxy
-from lab.screener import START_LIMIT, Screener
+from lab.screener import START_LIMIT, Screener, Tables
 from tests.faults.crowd import FRIEND, MESSAGE_SECONDS, RING_SECONDS, voices
 from tests.faults.steps import Steps
 
@@ -41,6 +42,7 @@ class Stage:
         self.screener = screener
         self.steps = Steps()
         self.struck_again = asyncio.Event()
+        self._second: Screener | None = None
         self.voice, self.household_voice = voices(directory)
         self.warning = directory / "prompts" / asterisk.language / "warning.wav"
         self._read_from = 0
@@ -54,6 +56,26 @@ class Stage:
         if deaths >= _DEATHS or self.screener.process.exit_code is not None:
             await self.screener.stop()
             await self.screener.start()
+
+    @asynccontextmanager
+    async def second_screener(self) -> AsyncIterator[None]:
+        """Have a second screener beside the first, with its database."""
+        async with Proxy(self.asterisk.place.ari) as proxy:
+            proxy.watch = partial(self.steps.watch, screener=1)
+            settings = {
+                **_settings(proxy),
+                "asterisk": {"url": proxy.url, "application": "screener-2"},
+                "database": {"path": str(self.screener.directory / "screener.db")},
+            }
+            # In a directory of its own, or an earlier one's log would say that it is ready.
+            async with Screener(self.asterisk, settings=settings) as second:
+                self._second = second
+                yield
+
+    @property
+    def screener_that_spoke(self) -> Screener:
+        """The one of two that spoke last, or was spoken to."""
+        return self._second if self._second and self.steps.screener else self.screener
 
     def begin(self) -> Steps:
         """Make ready for the next fault; return what will hear the calls' steps."""
@@ -210,6 +232,15 @@ def _size(program: str, pid: int) -> Size:
     return Size(program, pid, int(kilobytes) / 1024, others)
 
 
+def _settings(proxy: Proxy) -> Tables:
+    return {
+        "asterisk": {"url": proxy.url},
+        "call": {"ring_seconds": RING_SECONDS, "message_seconds": MESSAGE_SECONDS},
+        "callers": {"voip": "message"},
+        "log": {"level": "info"},
+    }
+
+
 @asynccontextmanager
 async def a_stage() -> AsyncIterator[Stage]:
     """Set up a place of its own with quick prompts and short limits."""
@@ -223,12 +254,7 @@ async def a_stage() -> AsyncIterator[Stage]:
                 Asterisk(place, prompts=prompts, settings=limits) as asterisk,
                 Proxy(place.ari) as proxy,
             ):
-                settings = {
-                    "asterisk": {"url": proxy.url},
-                    "call": {"ring_seconds": RING_SECONDS, "message_seconds": MESSAGE_SECONDS},
-                    "callers": {"voip": "message"},
-                    "log": {"level": "info"},
-                }
+                settings = _settings(proxy)
                 screener = Screener(asterisk, directory=directory / "s", settings=settings)
                 await screener.must("allow", f"{FRIEND.begins}*")
                 async with screener:

@@ -30,27 +30,32 @@ class Steps:
 
     ``numbers`` are the callers' numbers by channel. ``reached`` is called with every step before
     it is passed on, and may have it dropped. So is ``overall`` with every command and answer, of
-    whatever call or none, each with its turn since ``overall`` was set.
+    whatever call or none, each with its turn since ``overall`` was set. ``screener`` is the one
+    that spoke last, or was spoken to.
     """
 
     reached: Callable[[str, Step], Fate] = field(default=lambda channel, step: Fate.PASSED)
     overall: Callable[[Step], Fate] | None = None
     numbers: dict[str, str] = field(default_factory=dict)
     of: dict[str, list[Step]] = field(default_factory=dict)
-    _asked: dict[str, tuple[str, str]] = field(default_factory=dict)
+    screener: int = 0
+    _asked: dict[tuple[int, str], tuple[str, str]] = field(default_factory=dict)
     _overall: Counter[str] = field(default_factory=Counter)
     _turns: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def watch(self, said: Said) -> Fate:
-        """Hear one thing; to be given to the proxy."""
+    def watch(self, said: Said, screener: int = 0) -> Fate:
+        """Hear one thing; to be given to the proxy, with the number of the screener behind it."""
+        self.screener = screener
         message = said.message
         match message.get("type"):
             case "RESTRequest" if not said.by_asterisk:
                 what, channel = _command(message)
-                self._asked[str(message.get("request_id"))] = (what, channel)
+                self._asked[screener, str(message.get("request_id"))] = (what, channel)
                 return self._of_both(channel, f"command {what}")
             case "RESTResponse" if said.by_asterisk:
-                what, channel = self._asked.pop(str(message.get("request_id")), ("", ""))
+                what, channel = self._asked.pop(
+                    (screener, str(message.get("request_id"))), ("", "")
+                )
                 return self._of_both(channel, f"answer to {what}")
             case str(kind) if said.by_asterisk:
                 return self._event(kind, message)
