@@ -150,7 +150,8 @@ class Proxy:
             return Fate.PASSED
         fate = self.watch(Said(by_asterisk, piece.message))
         await self._flowing.wait()  # it may have been told to stall just now
-        return fate
+        # What Asterisk says cannot be refused: refusing begins with the next command.
+        return Fate.PASSED if by_asterisk and fate is Fate.REFUSED else fate
 
 
 Stream: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -33,7 +33,8 @@ Value = TypeVar("Value")
 class CallDetailsFiles:
     """The files ``live/<call id>.cdr``, written by dialplan/call-details.conf.
 
-    One that makes no sense is put aside with a line in the log, and never read again.
+    One that makes no sense is put aside with a line in the log, and never read again. One that
+    stays empty is as if it were not there.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -65,8 +66,16 @@ class CallDetailsFiles:
             return parse(call_id, text)
         except ValueError as error:
             if time.time() - written_at > _WRITTEN_SECONDS:
-                self.put_aside(call_id, str(error))
+                self._give_up(call_id, text, str(error))
             return None
+
+    def _give_up(self, call_id: str, text: str, why: str) -> None:
+        """Put a file aside; or remove an empty one: Asterisk died over it, or the disk was full."""
+        if text:
+            self.put_aside(call_id, why)
+        else:
+            log.warning("call_details_empty", call=call_id)
+            self.discard(call_id)
 
     def untold(self) -> set[str]:
         """Return the calls that are recorded, now or once, and of which there are no details."""

@@ -88,7 +88,6 @@ def test_a_clock_that_was_set_back_makes_no_call_end_before_it_began() -> None:
 
 
 BAD = {
-    "empty": "",
     "cut short": line()[:-1],
     "nothing in it": "\n",
     "no direction": line(direction=""),
@@ -114,6 +113,19 @@ def test_a_file_that_makes_no_sense_is_put_aside_once(tmp_path: Path, kind: str)
     assert files.of("17.1") is None
     assert files.ids() == []
     assert [each.name for each in tmp_path.iterdir()] == ["17.1.cdr.unreadable"]
+
+
+def test_an_empty_file_is_waited_for_and_then_as_if_it_were_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "17.1.cdr"
+    file.touch()
+    (tmp_path / "17.1.raw").touch()
+    files = CallDetailsFiles(tmp_path)
+    assert files.of("17.1") is None
+    assert files.ids() == ["17.1"]
+    os.utime(file, (1, time.time() - 60))
+    assert files.of("17.1") is None
+    assert files.ids() == []
+    assert files.untold() == {"17.1"}
 
 
 @given(st.binary())
