@@ -11,6 +11,8 @@ from screener.ari import Ari, AriError
 log: Final = structlog.get_logger(__name__)
 
 PAUSE: Final = 5.0  # seconds between two looks; a talk takes 32 kB a second
+_AGAIN: Final = 1.1  # times the reserve must be free to record again, or it would be on and off
+_UNTOLD: Final = 0.5  # seconds until Asterisk is told again that could not be
 NO_ROOM: Final = "NO_ROOM"  # the dialplan's global variable (dialplan/ring.conf)
 
 
@@ -25,15 +27,17 @@ async def keep_room(ari: Ari, free: Callable[[], int], reserve: int, pause: floa
         try:
             left = free()
         except OSError:
-            left = reserve
-        if (left < reserve) is not paused:
-            paused = left < reserve
+            left = 2 * reserve
+        if (left < reserve * (_AGAIN if paused else 1)) is not paused:
+            paused = not paused
             _say(paused=paused, left=left, reserve=reserve)
         try:
             await ari.set_global(NO_ROOM, "1" if paused else "0")
-        except AriError as error:  # it is told with the next look
+        except AriError as error:
             log.debug("room_not_told", error=str(error))
-        await asyncio.sleep(pause)
+            await asyncio.sleep(min(pause, _UNTOLD))
+        else:
+            await asyncio.sleep(pause)
 
 
 def _say(*, paused: bool, left: int, reserve: int) -> None:
