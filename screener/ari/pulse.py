@@ -1,7 +1,7 @@
 """What comes by a WebSocket, for as long as the other end gives a sign of life."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 
 import aiohttp
 
@@ -22,7 +22,7 @@ async def texts(
         except TimeoutError:
             # Counted, not timed: what came while our own loop was blocked is read first.
             silent += 1
-            if silent * limits.ping >= limits.silence or not await _ping(websocket, limits):
+            if silent * limits.ping >= limits.silence or not await _sent(websocket.ping(), limits):
                 return
             continue
         silent = 0
@@ -30,16 +30,17 @@ async def texts(
             case aiohttp.WSMsgType.TEXT:
                 yield message.data
             case aiohttp.WSMsgType.PING:
-                await websocket.pong(message.data)
+                if not await _sent(websocket.pong(message.data), limits):
+                    return
             case _ if websocket.closed:
                 return
 
 
-async def _ping(websocket: aiohttp.ClientWebSocketResponse, limits: Limits) -> bool:
-    """Ask for a sign of life; False where the connection has ended."""
+async def _sent(sign_of_life: Awaitable[None], limits: Limits) -> bool:
+    """Send a ping or its answer; False where the connection has ended."""
     try:
         async with asyncio.timeout(limits.ping):
-            await websocket.ping()
+            await sign_of_life
     except TimeoutError:  # so much waits to be sent
         return True
     except (aiohttp.ClientError, OSError):
