@@ -57,8 +57,8 @@ OptionalFilePath = Annotated[
 Application = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9_-]{1,48}$",
-        description="1 to 48 letters, digits, _ or -: what Asterisk was started with, alone or "
+        pattern=r"^[A-Za-z0-9_.-]{1,48}$",
+        description="1 to 48 letters, digits, _, . or -: what Asterisk was started with, alone or "
         "with a number behind it, as in screener-2",
     ),
 ]

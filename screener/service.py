@@ -266,7 +266,11 @@ class Screener:
 
     async def _release_for(self, application: str) -> int:
         """Hand back what a screener of that name held when it died; raises CannotReleaseError."""
-        return await asyncio.to_thread(release, replace(self._door(), application=application))
+        try:
+            door = replace(self._door(), application=application)
+        except cli.Failure as error:  # the password's file may be away for a moment
+            raise CannotReleaseError(str(error)) from None
+        return await asyncio.to_thread(release, door)
 
     async def _unfinished(self, store: Store, colleagues: Colleagues) -> list[CallRecord]:
         """Return the rows without an end, and those whose recording was not finished.

@@ -229,31 +229,39 @@ class Switchboard:
         """Be known to the other screeners, and notice for ever when one of them is gone."""
         colleagues = self._desk.colleagues
         while True:
-            if colleagues.appear():  # by now, if somebody else had our name
+            # By now, if somebody else had our name. A disk may take its time for either.
+            there = await asyncio.to_thread(colleagues.appear)
+            if there:
                 colleagues.tell(connected=self._ari.version is not None)
-            gone = colleagues.gone()
+            gone = await asyncio.to_thread(colleagues.gone)
             self._gone &= gone
             if self._ari.version is not None:
                 for name in gone - self._gone:
-                    await self._stand_in_for(name)
-            await asyncio.sleep(self._limits.company)
+                    if not await self._stand_in_for(name):
+                        await asyncio.sleep(self._limits.pause)
+            # Until our name is ours we look more often than those who would stand in for it.
+            await asyncio.sleep(self._limits.company / (1 if there else 10))
 
-    async def _stand_in_for(self, name: str) -> None:
-        """Let the telephone ring for the calls that a screener held; the rest are in its rows."""
+    async def _stand_in_for(self, name: str) -> bool:
+        """Let the telephone ring for the calls that a screener held; the rest are in its rows.
+
+        False if Asterisk did not let us.
+        """
         freed = 0
         for look in range(_LOOKS):
             await asyncio.sleep(self._limits.settle if look else 0.0)
             with self._desk.colleagues.in_place_of(name) as gone:
                 if not gone:
-                    return
+                    return True
                 try:
                     freed += await self._release(name)
                 except CannotReleaseError as error:
                     log.warning("calls_not_released", screener=name, error=str(error))
-                    return
+                    return False
             self._stale.set()
         self._gone.add(name)
         log.info("screener_gone", screener=name, calls_released=freed)
+        return True
 
     async def _keep_stock(self, tasks: asyncio.TaskGroup) -> None:
         """Take stock after every gap until it is taken, and now and then to be sure."""

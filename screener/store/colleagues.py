@@ -39,7 +39,12 @@ class Colleagues:
         self.leave()
 
     def appear(self) -> bool:
-        """Be there from now on; False while another has our name, or just takes our calls over."""
+        """Be there from now on; False while another has our name, or just takes our calls over.
+
+        To be said again and again: the file may be removed, and nobody would see us then.
+        """
+        if self._own is not None and not self._is_in_place(self._own):
+            self.leave()
         if self._own is None:
             self._own = self._locked(self.name)
         return self._own is not None
@@ -84,6 +89,14 @@ class Colleagues:
         finally:
             if opened is not None:
                 os.close(opened)
+
+    def _is_in_place(self, opened: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(opened), self._path(self.name).stat())
+        except FileNotFoundError:
+            return False
+        except OSError:  # it cannot be seen now
+            return True
 
     def _known(self) -> set[str]:
         try:

@@ -109,3 +109,15 @@ def test_a_lock_is_no_sign_of_a_lost_database(database: Path) -> None:
     with Colleagues(database, "damaged-1"):
         assert not is_gone(database)
     assert set_aside(database) == []
+
+
+def test_who_is_there_appears_anew_where_its_file_was_removed(database: Path) -> None:
+    """Or it would be taken for dead for good, and its calls for free."""
+    with Colleagues(database, "screener") as ours:
+        other = Colleagues(database, "screener-2")
+        Path(f"{database}.here.screener").unlink()
+        assert other.others() == set()
+        assert ours.appear()
+        assert other.others() == {"screener"}
+        with other.in_place_of("screener") as gone:
+            assert not gone

@@ -239,7 +239,6 @@ WRONG = [
     ("asterisk.url", "'http://h h:8088'"),
     ("asterisk.application", "''"),
     ("asterisk.application", "'a&b'"),
-    ("asterisk.application", "'a.b'"),
     ("asterisk.application", "'screener,2'"),
     ("asterisk.application", f"'{'a' * 49}'"),
     ("asterisk.user", "'a b'"),
