@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.asterisk import Asterisk
-from lab.ports import Place
+from lab.ports import own_place
 
 
 @pytest.fixture
@@ -42,15 +42,16 @@ def no_database(database: Path) -> None:
 
 @pytest.mark.parametrize("left", [lost_but_for_its_log, no_database])
 async def test_on_whatever_is_left_asterisk_begins_a_database_that_lasts(
-    place: Place, state: Path, left: Callable[[Path], None]
+    state: Path, left: Callable[[Path], None]
 ) -> None:
     database = state / "lib" / "astdb.sqlite3"
     await asyncio.to_thread(left, database)
-    async with Asterisk(place, directory=state) as asterisk:
-        await asterisk.cli("database put emergency home 2000000000")
-        assert "malformed" not in asterisk.process.log()
-        assert (left is no_database) == ("is kept as" in asterisk.process.log())
-        await asterisk.stop()
-        await asterisk.start()
-        assert "2000000000" in await asterisk.cli("database get emergency home")
+    with own_place() as place:
+        async with Asterisk(place, directory=state) as asterisk:
+            await asterisk.cli("database put emergency home 2000000000")
+            assert "malformed" not in asterisk.process.log()
+            assert (left is no_database) == ("is kept as" in asterisk.process.log())
+            await asterisk.stop()
+            await asterisk.start()
+            assert "2000000000" in await asterisk.cli("database get emergency home")
     assert len(list(database.parent.glob("*.damaged-*"))) == (left is no_database)
