@@ -219,7 +219,9 @@ class Screening:
         async def discard_raw(record: CallRecord) -> None:
             self.on_step()
             assert await self.store.calls.flush(5)
-            self.recordings.discard_raw(record)
+            kept = await self.store.calls.get(record.id)
+            if kept and kept.recording:  # or another screener has taken the row meanwhile
+                self.recordings.discard_raw(record)
 
         def keep(record: CallRecord) -> None:
             self.kept.append(record)

@@ -1,5 +1,6 @@
 """An emergency call on a trunk without a free channel: a call that is being screened gives way."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,8 +32,13 @@ class Trunk:
         """Take a call of the household if there is a channel for it."""
         if request.method != "INVITE":
             return 200
+        if self._is_full():
+            time.sleep(0.1)  # SIPp tells of a BYE a moment after it came
+        return self.refuses_with if self._is_full() else OUT
+
+    def _is_full(self) -> bool:
         taken = sum(_goes_on(leg) for caller in self.callers for leg in caller.legs())
-        return OUT if taken < self.channels else self.refuses_with
+        return taken >= self.channels
 
     @asynccontextmanager
     async def calls(self, who: Caller) -> AsyncIterator[Sipp]:
