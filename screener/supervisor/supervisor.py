@@ -26,7 +26,7 @@ class Limits:
     """All in seconds."""
 
     start: float = 60.0  # for the first beat: a small machine is slow to load the screener
-    opening: float = 10.0  # without a beat before it ever was connected: nobody waits for it yet
+    opening: float = 4.0  # without a beat before it ever was connected: nobody waits for it yet
     silence: float = 2.0  # without a beat, and the worker hangs
     late: float = 0.5  # that we may oversleep ourselves and still judge the worker's silence
     drain: float = 27.0  # for an orderly end; the worker's own limits are below it
